@@ -1,0 +1,39 @@
+"""Haunt's public API: what a plugin may import, and nothing else.
+
+A source:    `class Mine(StreamSource)` or `class Mine(Source)` with options of its own, registered by
+             `@hookimpl def register_sources(register): register(Mine)`.
+An indicator: `class Mine(Indicator)`, registered by `@hookimpl def register_indicators(register)`.
+docs/plugins.md builds one of each from nothing.
+"""
+
+from haunt.clock import Clock, milliseconds
+from haunt.errors import HauntError, PluginError, SourceLost
+from haunt.market.book import Book
+from haunt.market.candles import Candle
+from haunt.market.events import (
+    BookDelta,
+    BookSnapshot,
+    Event,
+    FrameNumber,
+    Level,
+    Quote,
+    Refused,
+    Side,
+    Subscribed,
+    Ticker,
+    Trade,
+)
+from haunt.plugin.hookspecs import hookimpl
+from haunt.plugin.indicator import Indicator, IndicatorOptions, Reading
+from haunt.plugin.relay import Instrument, Relay
+from haunt.plugin.source import Source, SourceOptions
+from haunt.plugin.stream_source import StreamOptions, StreamSource
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Book", "BookDelta", "BookSnapshot", "Candle", "Clock", "Event", "FrameNumber", "HauntError",
+    "Indicator", "IndicatorOptions", "Instrument", "Level", "PluginError", "Quote", "Reading", "Refused",
+    "Relay", "Side", "Source", "SourceLost", "SourceOptions", "StreamOptions", "StreamSource", "Subscribed",
+    "Ticker", "Trade", "hookimpl", "milliseconds",
+]  # fmt: skip

@@ -1,0 +1,67 @@
+"""Every exception Haunt raises on purpose.
+
+HauntError
+ ├─ RequestError     a client asked for something it cannot have; becomes an error frame
+ ├─ ConfigError      the configuration has mistakes; carries all of them
+ ├─ PluginError      a plugin cannot be used, and why
+ └─ SourceLost       a source lost its venue; the supervisor waits and runs it again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+ErrorCode = Literal["invalid_message", "invalid_symbol", "rate_limited", "subscription_limit", "internal_error"]
+
+
+class HauntError(Exception):
+    """Base of all of them."""
+
+
+class RequestError(HauntError):
+    """A client's request is refused with one of the five codes of the protocol."""
+
+    def __init__(self, code: ErrorCode, message: str, *, symbol: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.symbol = symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a configuration file. `path` is dotted: `sources.coinbase.depth`."""
+
+    file: str
+    line: int | None
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}, line {self.line}"
+        return ": ".join(part for part in (place, self.path, self.message) if part)
+
+
+class ConfigError(HauntError):
+    """A configuration that cannot be used, with every mistake found in it."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class PluginError(HauntError):
+    """A plugin that cannot be used. The message says why and what to do."""
+
+
+class SourceLost(HauntError):
+    """A venue cannot be reached or stopped making sense.
+
+    `retry_after` is the least number of seconds to wait, where the venue named one.
+    """
+
+    def __init__(self, reason: str, *, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after

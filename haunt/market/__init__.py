@@ -1,0 +1,1 @@
+"""What the market is: venues' books and trades in, one price, one book, candles and signals out."""

@@ -1,0 +1,114 @@
+"""One venue's order book of one symbol: levels as the venue wrote them, sorted by price."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
+
+from haunt.market.events import Level
+
+# No market has a price or a quantity anywhere near; rubbish (1e300, inf) stops here.
+LARGEST = 1e24
+
+
+class BookSide:
+    """The bids or the asks.
+
+    Prices are kept as float keys beside the venue's text: a text of up to 15 digits has a float of its own,
+    so keys never collide, and checksums still see what the venue sent. Keys are signed so that the best
+    price is the last: most changes happen at the top, where inserting into a list is cheap.
+    """
+
+    __slots__ = ("_keys", "_levels", "_sign")
+
+    def __init__(self, sign: int) -> None:
+        self._sign = sign
+        self._keys: list[float] = []
+        self._levels: dict[float, Level] = {}
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[tuple[float, float]]:
+        """(price, quantity) as floats, best first."""
+        sign, levels = self._sign, self._levels
+        for key in reversed(self._keys):
+            yield key * sign, float(levels[key][1])
+
+    @property
+    def best(self) -> float | None:
+        return self._keys[-1] * self._sign if self._keys else None
+
+    def top(self, depth: int) -> list[Level]:
+        """The best `depth` levels in the venue's own text, best first."""
+        levels = self._levels
+        return [levels[key] for key in self._keys[: -depth - 1 : -1]]
+
+    def replace(self, levels: Sequence[Level]) -> None:
+        """Forget everything, then hold these. Raises ValueError for a price or quantity that cannot be."""
+        self._keys.clear()
+        self._levels.clear()
+        sign, held = self._sign, self._levels
+        for level in levels:
+            price, quantity = float(level[0]), float(level[1])
+            if not (0.0 < price < LARGEST and 0.0 <= quantity < LARGEST):
+                raise ValueError(f"impossible level {level!r:.80}")
+            if quantity:
+                held[price * sign] = level
+        self._keys.extend(sorted(held))
+
+    def update(self, levels: Sequence[Level]) -> None:
+        """Set these levels; a quantity of zero removes one. Raises ValueError as `replace` does."""
+        sign, keys, held = self._sign, self._keys, self._levels
+        for level in levels:
+            price, quantity = float(level[0]), float(level[1])
+            if not (0.0 < price < LARGEST and 0.0 <= quantity < LARGEST):
+                raise ValueError(f"impossible level {level!r:.80}")
+            key = price * sign
+            if quantity:
+                if key not in held:
+                    insort(keys, key)
+                held[key] = level
+            elif key in held:
+                del held[key]
+                del keys[bisect_left(keys, key)]
+
+    def truncate(self, depth: int) -> None:
+        """Keep the best `depth` levels."""
+        if len(self._keys) > depth:
+            for key in self._keys[:-depth]:
+                del self._levels[key]
+            del self._keys[:-depth]
+
+
+class Book:
+    """Bids and asks of one venue. `depth`: the venue keeps that many levels per side and does not send the
+    removal of those that fall out; None = all."""
+
+    __slots__ = ("asks", "bids", "depth")
+
+    def __init__(self, depth: int | None = None) -> None:
+        self.bids = BookSide(+1)
+        self.asks = BookSide(-1)
+        self.depth = depth
+
+    @property
+    def crossed(self) -> bool:
+        bid, ask = self.bids.best, self.asks.best
+        return bid is not None and ask is not None and bid >= ask
+
+    def replace(self, bids: Sequence[Level], asks: Sequence[Level]) -> None:
+        self.bids.replace(bids)
+        self.asks.replace(asks)
+
+    def update(self, bids: Sequence[Level], asks: Sequence[Level]) -> None:
+        if bids:
+            self.bids.update(bids)
+        if asks:
+            self.asks.update(asks)
+        if self.depth is not None:
+            self.bids.truncate(self.depth)
+            self.asks.truncate(self.depth)
+
+    def clear(self) -> None:
+        self.replace((), ())

@@ -1,0 +1,297 @@
+"""What one venue says of one symbol, and whether it can be trusted."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal
+
+from haunt.market.book import LARGEST, Book
+from haunt.market.events import BookDelta, BookSnapshot, Quote, Ticker, Trade
+
+BookState = Literal["empty", "synced", "lost"]
+Checksum = Callable[[Book], int]
+
+# A book whose mid would be further off than this is no price (price-index rule: spread above 2 %).
+WIDEST_SPREAD = 0.02
+# Deltas held back while a snapshot is fetched: Binance sends ten a second, a slow snapshot takes half a minute.
+MOST_PENDING = 5_000
+# Venues repeat the last 50 to 100 trades after every reconnect.
+MOST_TRADE_IDS = 2_048
+
+
+@dataclass(slots=True)
+class Integrity:
+    """How often a venue's own proof of completeness held, and how often it did not."""
+
+    links: int = 0
+    gaps: int = 0
+    checksums_ok: int = 0
+    checksums_bad: int = 0
+
+
+class Feed:
+    """One venue symbol: its book with the venue's integrity rule, best bid and ask, last trade, 24 h figures.
+
+    The `apply_*` methods return whether anything changed, and raise ValueError for values that cannot be.
+    `received` is the monotonic time of the last one that was accepted, None before the first and after `lose`.
+    """
+
+    __slots__ = (
+        "_from_quote",
+        "_last_delta",
+        "_pending",
+        "_quote_sequence",
+        "_trade_ids",
+        "ask",
+        "bid",
+        "book",
+        "book_state",
+        "checksum",
+        "integrity",
+        "last",
+        "lost_because",
+        "open_24h",
+        "quote",
+        "quote_volume_24h",
+        "received",
+        "sequence",
+        "source",
+        "symbol",
+        "timestamp",
+        "venue",
+        "venue_symbol",
+        "volume_24h",
+        "weight",
+    )
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        venue: str,
+        venue_symbol: str,
+        symbol: str,
+        quote: str,
+        integrity: Integrity | None = None,
+        checksum: Checksum | None = None,
+        weight: float = 1.0,
+    ) -> None:
+        self.source = source
+        self.venue = venue
+        self.venue_symbol = venue_symbol
+        self.symbol = symbol
+        self.quote = quote
+        self.weight = weight
+        self.integrity = integrity or Integrity()
+        self.checksum = checksum
+        self.book = Book()
+        self.book_state: BookState = "empty"
+        self.lost_because = "nothing received yet"
+        self.sequence: int | None = None
+        self.bid: float | None = None
+        self.ask: float | None = None
+        self.last: float | None = None
+        self.open_24h: float | None = None
+        self.volume_24h: float | None = None
+        self.quote_volume_24h: float | None = None
+        self.timestamp: int | None = None
+        self.received: float | None = None
+        self._from_quote = False
+        self._quote_sequence: int | None = None
+        self._last_delta: int | None = None
+        self._pending: deque[BookDelta] = deque(maxlen=MOST_PENDING)
+        self._trade_ids: dict[str, None] = {}
+
+    # -- what the market reads
+
+    @property
+    def price(self) -> float | None:
+        """The middle of the best bid and ask where they are sane, else the last trade; in the quote currency."""
+        bid, ask = self.bid, self.ask
+        if bid and ask:
+            mid = (bid + ask) / 2
+            if ask - bid <= WIDEST_SPREAD * mid:
+                return mid
+        return self.last
+
+    # -- what the venue says
+
+    def apply_trade(self, trade: Trade, now: float) -> bool:
+        """False for a trade seen before: venues repeat the latest ones after a reconnect."""
+        _check_positive("price", trade.price)
+        _check_positive("quantity", trade.quantity)
+        if trade.id in self._trade_ids:
+            return False
+        self._trade_ids[trade.id] = None
+        if len(self._trade_ids) > MOST_TRADE_IDS:
+            del self._trade_ids[next(iter(self._trade_ids))]
+        if self.timestamp is None or trade.timestamp >= self.timestamp or self.last is None:
+            self.last = trade.price
+        self._receive(trade.timestamp, now)
+        return True
+
+    def apply_quote(self, quote: Quote, now: float) -> bool:
+        _check_positive("bid", quote.bid)
+        _check_positive("ask", quote.ask)
+        if quote.bid >= quote.ask:
+            raise ValueError(f"crossed quote {quote.bid} / {quote.ask}")
+        self._receive(quote.timestamp, now)
+        if quote.sequence is not None:
+            if self.book_state == "synced" and self.sequence is not None and quote.sequence < self.sequence:
+                return False
+            self._quote_sequence = quote.sequence
+        self._from_quote = True
+        changed = (quote.bid, quote.ask) != (self.bid, self.ask)
+        self.bid, self.ask = quote.bid, quote.ask
+        return changed
+
+    def apply_ticker(self, ticker: Ticker, now: float) -> bool:
+        _check_positive("last", ticker.last)
+        self.last = ticker.last
+        self.open_24h = _positive_or_none(ticker.open_24h)
+        self.volume_24h = _positive_or_none(ticker.volume_24h)
+        self.quote_volume_24h = _positive_or_none(ticker.quote_volume_24h)
+        self._receive(ticker.timestamp, now)
+        return True
+
+    def apply_snapshot(self, snapshot: BookSnapshot, now: float) -> bool:
+        """Hold this book. A snapshot fetched apart takes the deltas held back for it, if they meet it."""
+        self._replace(snapshot)
+        if snapshot.apart:
+            for delta in self._pending:
+                if self._is_old(delta):
+                    continue
+                if not self._meets(delta):
+                    self.lose_book(f"the snapshot {snapshot.sequence} is older than the first delta held back")
+                    return True
+                self._update(delta)
+        elif snapshot.sequence is not None:
+            self._last_delta = snapshot.sequence
+        self._pending.clear()
+        self._receive(snapshot.timestamp, now)
+        self._verify(snapshot.checksum)
+        return True
+
+    def apply_delta(self, delta: BookDelta, now: float) -> bool:
+        """Change the book, hold the delta back while a snapshot is on its way, or lose the book on a gap."""
+        if delta.sequence is not None and not self._follows(delta):
+            return False
+        self._receive(delta.timestamp, now)
+        if self.book_state != "synced":
+            if delta.sequence is not None:
+                self._pending.append(delta)
+                if self.book_state == "empty":
+                    self.lose_book("deltas arrived before a snapshot")
+            return False
+        if self._is_old(delta):
+            return False
+        if not self._meets(delta):
+            self.lose_book(f"the first delta ({delta.previous}) leaves a gap after the snapshot ({self.sequence})")
+            return True
+        before = (self.bid, self.ask)
+        self._update(delta)
+        self._verify(delta.checksum)
+        return bool(delta.bids or delta.asks) or before != (self.bid, self.ask)
+
+    def lose_book(self, reason: str) -> None:
+        """The book can no longer be trusted: it is empty until a new snapshot."""
+        self.book.clear()
+        self.book_state = "lost"
+        self.lost_because = reason
+        self.sequence = None
+        if not self._from_quote:
+            self.bid = self.ask = None
+
+    def lose(self, reason: str) -> None:
+        """The connection is gone: nothing said so far counts, but trade ids and 24 h figures are remembered."""
+        self._from_quote = False
+        self.lose_book(reason)
+        self.book_state = "empty"
+        self._pending.clear()
+        self._quote_sequence = self._last_delta = None
+        self.last = self.timestamp = self.received = None
+
+    # -- the integrity rule
+
+    def _follows(self, delta: BookDelta) -> bool:
+        """Count the link from the delta before; a missing one loses the book. False for an old delta."""
+        assert delta.sequence is not None
+        last, self._last_delta = self._last_delta, delta.sequence
+        if last is None:
+            return True
+        if delta.sequence <= last:
+            self._last_delta = last
+            return False
+        if delta.previous is not None and delta.previous > last:
+            self.integrity.gaps += 1
+            self._pending.clear()
+            if self.book_state == "synced":
+                self.lose_book(f"gap: delta {delta.sequence} follows {delta.previous}, not {last}")
+            return True
+        self.integrity.links += 1
+        return True
+
+    def _is_old(self, delta: BookDelta) -> bool:
+        return delta.sequence is not None and self.sequence is not None and delta.sequence <= self.sequence
+
+    def _meets(self, delta: BookDelta) -> bool:
+        return delta.previous is None or self.sequence is None or delta.previous <= self.sequence
+
+    def _replace(self, snapshot: BookSnapshot) -> None:
+        try:
+            self.book.replace(snapshot.bids, snapshot.asks)
+        except ValueError as error:
+            self.lose_book(str(error))
+            raise
+        if self.book.depth is not None:
+            self.book.bids.truncate(self.book.depth)
+            self.book.asks.truncate(self.book.depth)
+        self.book_state = "synced"
+        self.lost_because = ""
+        self.sequence = snapshot.sequence
+        self._look_at_top()
+
+    def _update(self, delta: BookDelta) -> None:
+        try:
+            self.book.update(delta.bids, delta.asks)
+        except ValueError as error:
+            self.lose_book(str(error))
+            raise
+        if delta.sequence is not None:
+            self.sequence = delta.sequence
+        self._look_at_top()
+
+    def _look_at_top(self) -> None:
+        if self.book.crossed:
+            self.lose_book(f"crossed: bid {self.book.bids.best} is not below ask {self.book.asks.best}")
+            return
+        if self._from_quote and (self._quote_sequence or 0) > (self.sequence or 0):
+            return
+        self.bid, self.ask = self.book.bids.best, self.book.asks.best
+        self._from_quote = False
+
+    def _verify(self, checksum: int | None) -> None:
+        if checksum is None or self.checksum is None or self.book_state != "synced":
+            return
+        if self.checksum(self.book) == checksum:
+            self.integrity.checksums_ok += 1
+            return
+        self.integrity.checksums_bad += 1
+        self.lose_book(f"checksum: the venue says {checksum}, the book gives another")
+
+    def _receive(self, timestamp: int | None, now: float) -> None:
+        self.received = now
+        if timestamp is not None and (self.timestamp is None or timestamp > self.timestamp):
+            self.timestamp = timestamp
+
+
+def _check_positive(name: str, value: float) -> None:
+    if not 0.0 < value < LARGEST:
+        raise ValueError(f"impossible {name} {value!r}")
+
+
+def _positive_or_none(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) and 0.0 <= value < LARGEST else None

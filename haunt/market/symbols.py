@@ -1,0 +1,57 @@
+"""The symbols Haunt tracks, their other names, and the precision of their prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import floor, log10
+
+SIGNIFICANT_DIGITS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """One asset: `btc`. `tick` is the step its published prices are rounded to; None = ten significant digits."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    tick: float | None = None
+
+    @property
+    def assets(self) -> frozenset[str]:
+        """The asset codes venues may use for it, in capitals."""
+        return frozenset(name.upper() for name in (self.name, *self.aliases))
+
+    def round(self, price: float) -> float:
+        """The price as it is published; never zero for a price above zero."""
+        if self.tick is None or price < self.tick:
+            return float(f"{price:.{SIGNIFICANT_DIGITS}g}")
+        decimals = max(0, -floor(log10(self.tick)))
+        return round(round(price / self.tick) * self.tick, decimals + 2)
+
+
+class Symbols:
+    """The catalogue: finds a symbol by any of its names, whatever the case and the spaces around it."""
+
+    def __init__(self, symbols: Iterable[Symbol]) -> None:
+        self._symbols = {symbol.name: symbol for symbol in symbols}
+        self._names = {name: name for name in self._symbols}
+        for symbol in self._symbols.values():
+            for alias in symbol.aliases:
+                self._names.setdefault(alias.lower(), symbol.name)
+
+    def __iter__(self) -> Iterator[Symbol]:
+        return iter(self._symbols.values())
+
+    def __len__(self) -> int:
+        return len(self._symbols)
+
+    def __getitem__(self, name: str) -> Symbol:
+        return self._symbols[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._symbols
+
+    def find(self, text: str) -> str | None:
+        """The symbol's own name for what a client wrote, or None."""
+        return self._names.get(text.strip().lower())

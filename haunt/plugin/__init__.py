@@ -1,0 +1,1 @@
+"""How sources and indicators join Haunt."""

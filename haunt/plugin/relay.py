@@ -1,0 +1,232 @@
+"""What a source says, on its way to the market."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from haunt.clock import Clock
+from haunt.market.events import (
+    BookDelta,
+    BookSnapshot,
+    Event,
+    FrameNumber,
+    Quote,
+    Refused,
+    Subscribed,
+    Ticker,
+    Trade,
+)
+from haunt.market.feed import Checksum, Feed, Integrity
+from haunt.market.symbols import Symbol
+
+logger = logging.getLogger(__name__)
+
+Deliver = Callable[[Feed, Event], None]
+DEFAULT_QUOTES = ("USD", "USDT", "USDC")
+REPEAT_AFTER = 60.0  # seconds before the same complaint is logged again
+
+
+class Instrument(NamedTuple):
+    """A market a venue offers: `Instrument("BTC-USD", "BTC", "USD")`.
+
+    `venue` is set by a source that speaks for several venues; None = the source is the venue.
+    """
+
+    venue_symbol: str
+    base: str
+    quote: str
+    venue: str | None = None
+
+
+class Relay:
+    """A source's only way to the market: `open` once per connection, then `publish` what the venue says.
+
+    Reads back: `lost`, the venue symbols whose book must be rebuilt (the source takes them out), and
+    `integrity`, the counts of the venue's sequence numbers and checksums.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        wanted: Sequence[Symbol],
+        deliver: Deliver,
+        quotes: Sequence[str] = DEFAULT_QUOTES,
+        checksum: Checksum | None = None,
+        weight: float = 1.0,
+        clock: Clock | None = None,
+    ) -> None:
+        self.source = source
+        self.feeds: dict[str, Feed] = {}
+        self.integrity = Integrity()
+        self.lost: set[str] = set()
+        self.connected = False
+        self.events = 0
+        self.rejected = 0
+        self.last_rejection = ""
+        self.refused: dict[str, str] = {}
+        self._wanted = wanted
+        self._deliver = deliver
+        self._quotes = [quote.upper() for quote in quotes]
+        self._checksum = checksum
+        self._weight = weight
+        self._clock = clock or Clock()
+        self._frame_number: int | None = None
+        self._said: dict[str, float] = {}
+
+    @property
+    def wanted(self) -> Sequence[Symbol]:
+        """The symbols the operator wants from this source."""
+        return self._wanted
+
+    # -- the connection
+
+    def choose(self, instruments: Iterable[Instrument]) -> list[str]:
+        """The venue symbols to subscribe to: for each wanted symbol and venue the market in the first of
+        `quotes` that the venue offers. Symbols the venue does not offer are named in the log."""
+        offered: dict[tuple[str, str], list[Instrument]] = {}
+        venues: set[str] = set()
+        for instrument in instruments:
+            venue = instrument.venue or self.source
+            venues.add(venue)
+            offered.setdefault((venue, instrument.base.upper()), []).append(instrument)
+        chosen: list[str] = []
+        for symbol in self._wanted:
+            found = False
+            for venue in sorted(venues):
+                candidates = [
+                    instrument
+                    for asset in symbol.assets
+                    for instrument in offered.get((venue, asset), ())
+                    if instrument.quote.upper() in self._quotes
+                ]
+                if candidates:
+                    best = min(candidates, key=lambda one: self._quotes.index(one.quote.upper()))
+                    self.add(best, symbol.name)
+                    chosen.append(best.venue_symbol)
+                    found = True
+            if not found:
+                self._complain(
+                    f"{symbol.name} is not offered in {', '.join(self._quotes)}; other symbols are not affected"
+                )
+        return chosen
+
+    def add(self, instrument: Instrument, symbol: str) -> Feed:
+        """Expect events of this instrument and count them as `symbol`."""
+        feed = self.feeds.get(instrument.venue_symbol)
+        if feed is None:
+            feed = self.feeds[instrument.venue_symbol] = Feed(
+                source=self.source,
+                venue=instrument.venue or self.source,
+                venue_symbol=instrument.venue_symbol,
+                symbol=symbol,
+                quote=instrument.quote.upper(),
+                integrity=self.integrity,
+                checksum=self._checksum,
+                weight=self._weight,
+            )
+        return feed
+
+    def open(self) -> None:
+        """A new connection stands: what the last one said no longer counts."""
+        self.connected = True
+        self._frame_number = None
+        self.lost.clear()
+        self.refused.clear()
+
+    def close(self, reason: str) -> None:
+        """The connection is gone: every feed leaves the market at once."""
+        self.connected = False
+        self.lost.clear()
+        for feed in self.feeds.values():
+            if feed.received is not None or feed.book_state != "empty":
+                feed.lose(reason)
+                self._deliver(feed, Refused(feed.venue_symbol, "", reason))
+
+    # -- the events
+
+    def publish(self, event: Event) -> None:
+        """Hand one event to the market. Rubbish (NaN, negative, unknown symbol) is dropped, counted and
+        logged at most once a minute; it never raises."""
+        self.events += 1
+        kind = type(event)
+        if kind is FrameNumber:
+            self._count_frame(event.number)  # type: ignore[union-attr]
+            return
+        feed = self.feeds.get(event.venue_symbol)  # type: ignore[union-attr]
+        if feed is None:
+            self._publish_without_feed(event)
+            return
+        now = self._clock.monotonic()
+        try:
+            if kind is Trade:
+                changed = feed.apply_trade(event, now)  # type: ignore[arg-type]
+            elif kind is BookDelta:
+                changed = feed.apply_delta(event, now)  # type: ignore[arg-type]
+            elif kind is Quote:
+                changed = feed.apply_quote(event, now)  # type: ignore[arg-type]
+            elif kind is Ticker:
+                changed = feed.apply_ticker(event, now)  # type: ignore[arg-type]
+            elif kind is BookSnapshot:
+                changed = feed.apply_snapshot(event, now)  # type: ignore[arg-type]
+            else:
+                changed = self._acknowledge(feed, event)
+        except (ValueError, TypeError) as error:
+            self._reject(f"{feed.venue_symbol}: {error}")
+            changed = True
+        if feed.book_state == "lost" and feed.venue_symbol not in self.lost:
+            self.lost.add(feed.venue_symbol)
+        if changed:
+            self._deliver(feed, event)
+
+    def reject_frame(self, frame: str | bytes, error: Exception) -> None:
+        """Count and log a frame that makes no sense."""
+        self._reject(f"frame {frame[:120]!r}: {type(error).__name__}: {error}")
+
+    def _count_frame(self, number: int) -> None:
+        last, self._frame_number = self._frame_number, number
+        if last is None:
+            return
+        if number == last + 1:
+            self.integrity.links += 1
+            return
+        self.integrity.gaps += 1
+        for feed in self.feeds.values():
+            if feed.book_state == "synced":
+                feed.lose_book(f"gap: frame {number} follows {last}")
+                self.lost.add(feed.venue_symbol)
+                self._deliver(feed, FrameNumber(number))
+
+    def _acknowledge(self, feed: Feed, event: Event) -> bool:
+        if isinstance(event, Subscribed):
+            if event.depth is not None:
+                feed.book.depth = event.depth
+            self.refused.pop(feed.venue_symbol, None)
+        elif isinstance(event, Refused):
+            self.refused[feed.venue_symbol] = event.reason
+            self._complain(f"the venue refused {event.channel} of {feed.venue_symbol}: {event.reason}")
+        return False
+
+    def _publish_without_feed(self, event: Event) -> None:
+        if isinstance(event, Refused):
+            self.refused[event.venue_symbol or event.channel] = event.reason
+            self._complain(f"the venue refused {event.channel} {event.venue_symbol}: {event.reason}")
+        elif not isinstance(event, Subscribed):
+            self._reject(f"{event.venue_symbol!r:.40} was not asked for")  # type: ignore[union-attr]
+
+    def _reject(self, reason: str) -> None:
+        self.rejected += 1
+        self.last_rejection = reason
+        self._complain(f"dropped what cannot be: {reason} ({self.rejected} so far)", key="rejected")
+
+    def _complain(self, message: str, *, key: str | None = None) -> None:
+        now = self._clock.monotonic()
+        key = key or message
+        if now - self._said.get(key, -REPEAT_AFTER) < REPEAT_AFTER:
+            return
+        if len(self._said) > 1_000:
+            self._said.clear()
+        self._said[key] = now
+        logger.warning("Source %s: %s", self.source, message)
