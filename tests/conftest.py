@@ -1,0 +1,18 @@
+"""What several rooms of tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of recordings and the specification beside the repository."""
+    if not SHARED.is_dir():
+        pytest.skip(f"needs {SHARED.name}/ beside the repository (recordings and the specification)")
+    return SHARED
