@@ -1,0 +1,300 @@
+"""Haunt itself: builds the parts, starts and stops them. Reads top to bottom."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import PeriodicCallback
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from haunt.clock import Clock
+from haunt.config.model import Config, SourceConfig
+from haunt.errors import HauntError
+from haunt.market.market import Market
+from haunt.market.published import Signal
+from haunt.market.signals import Signals
+from haunt.market.supervisor import SourceStatus, Supervisor
+from haunt.market.symbols import Symbols
+from haunt.plugin.relay import Relay
+from haunt.stream import protocol
+from haunt.stream.admission import LOOPBACK, Admission
+from haunt.stream.clients import Clients, Timing
+from haunt.stream.fanout import Fanout
+from haunt.stream.handler import Stream, StreamHandler
+from haunt.stream.router import Router
+from haunt.stream.subscriptions import Subscriptions, Topic
+from haunt.web.pages import page_handlers
+
+logger = logging.getLogger(__name__)
+
+TICK_MS = 250
+HANDSHAKE_TIMEOUT = 10.0  # seconds for an HTTP request to come whole
+# Descriptors Haunt needs for itself: sources, listening sockets, files.
+RESERVED_FILES = 200
+MOST_CONNECTIONS = 10_000
+
+
+class Haunt:
+    """The whole server. `start`, then `stop`; `address` says where it listens."""
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self.config = config
+        self.clock = clock or Clock()
+        self.started_at = self.clock.monotonic()
+        self.symbols = Symbols(config.symbols)
+        self.subscriptions = Subscriptions()
+        self.fanout = Fanout(self.subscriptions, self._encode, intervals=_intervals(config), clock=self.clock)
+        self.signals = Signals(
+            [(one.name, one.cls, one.options) for one in config.indicators.values() if one.enabled],
+            [symbol.name for symbol in self.symbols],
+            self._announce,
+        )
+        self.market = Market(
+            self.symbols,
+            self.signals,
+            self.fanout.mark,
+            first_price_wait=config.stream.first_price_wait,
+            clock=self.clock,
+        )
+        self.supervisor = Supervisor(clock=self.clock)
+        self.relays: dict[str, Relay] = {}
+        self.router = Router(
+            self.symbols,
+            self.subscriptions,
+            self.fanout,
+            last_signals=self.signals.last,
+            most_subscriptions=config.limits.subscriptions,
+            default_depth=config.stream.orderbook_depth,
+            clock=self.clock,
+        )
+        self.clients = Clients(
+            Timing(
+                idle_timeout=config.limits.idle_timeout,
+                ping_interval=config.limits.ping_interval,
+                slow_timeout=config.limits.slow_timeout,
+                pending_bytes=config.limits.pending_bytes,
+            ),
+            self.clock,
+        )
+        self._server: HTTPServer | None = None
+        self._sockets: list[socket.socket] = []
+        self._periodic: list[PeriodicCallback] = []
+
+    # -- life
+
+    async def start(self) -> None:
+        """Listen, then start the sources. Raises HauntError when the address cannot be had."""
+        self._sockets = listen(self.config.server.host, self.config.server.port)
+        self._server = HTTPServer(
+            Application(
+                [
+                    *page_handlers(self),
+                    (r"/ws/?", StreamHandler, {"stream": self._stream()}),
+                ],
+                log_function=_log_request,
+            ),
+            idle_connection_timeout=HANDSHAKE_TIMEOUT,
+            max_header_size=65_536,
+            max_body_size=65_536,
+        )
+        self._server.add_sockets(self._sockets)
+        self._periodic = [PeriodicCallback(self.market.tick, TICK_MS), PeriodicCallback(self.clients.sweep, TICK_MS)]
+        if self.config.stream.status_interval:
+            self._periodic.append(PeriodicCallback(self._tell_status, self.config.stream.status_interval * 1000))
+        for callback in self._periodic:
+            callback.start()
+        for broken in self.config.broken:
+            logger.error("The %s %s cannot run: %s", broken.kind, broken.name, broken.reason)
+        for source in self.config.sources.values():
+            if source.enabled:
+                self._start_source(source)
+        logger.info("Haunt listens on %s", self.address)
+        if self.simulated:
+            logger.warning("SIMULATED DATA from %s: these prices are made up", ", ".join(self.simulated))
+
+    async def stop(self) -> None:
+        """Take no more clients, stop the sources, say goodbye to everyone: done within `limits.drain` seconds."""
+        if self._server is not None:
+            self._server.stop()
+        for callback in self._periodic:
+            callback.stop()
+        await self.supervisor.stop_all()
+        await self.clients.farewell(self.config.limits.drain)
+        if self._server is not None:
+            await self._server.close_all_connections()
+
+    # -- what it is doing
+
+    @property
+    def port(self) -> int:
+        return int(self._sockets[0].getsockname()[1])
+
+    @property
+    def address(self) -> str:
+        host = self.config.server.host
+        return f"ws://{'localhost' if host in LOOPBACK else f'[{host}]' if ':' in host else host}:{self.port}/ws"
+
+    @property
+    def simulated(self) -> list[str]:
+        """The running sources whose data is made up."""
+        return [one.name for one in self.config.sources.values() if one.enabled and one.cls.simulated]
+
+    @property
+    def uptime_seconds(self) -> int:
+        return int(self.clock.monotonic() - self.started_at)
+
+    def health(self) -> dict[str, Any]:
+        """Everything an operator asks first, as JSON data."""
+        sources = {status.name: self._source_health(status) for status in self.supervisor.statuses()}
+        active = sum(source["active"] for source in sources.values())
+        troubled = active < len(sources) or self.config.broken or self.signals.stopped
+        return {
+            "status": "degraded" if troubled else "ok",
+            "simulated": bool(self.simulated),
+            "uptime_seconds": self.uptime_seconds,
+            "clients": {"connected": len(self.clients), "closed": dict(self.clients.closed)},
+            "errors": dict(self.router.errors),
+            "symbols": {"configured": len(self.symbols), "tracked": self.market.symbols_tracked},
+            "sources": sources,
+            "indicators": {"stopped": dict(self.signals.stopped)},
+            "broken": [{"kind": one.kind, "name": one.name, "reason": one.reason} for one in self.config.broken],
+        }
+
+    def _source_health(self, status: SourceStatus) -> dict[str, Any]:
+        relay = self.relays[status.name]
+        now = self.clock.monotonic()
+        fresh = sum(feed.fresh(now) for feed in relay.feeds.values())
+        return {
+            "plugin": status.plugin,
+            "state": status.state,
+            "active": status.state == "connected" and fresh > 0,
+            "simulated": status.simulated,
+            "symbols": {"subscribed": len(relay.feeds), "fresh": fresh, "refused": dict(relay.refused)},
+            "events": relay.events,
+            "rejected": relay.rejected,
+            "gaps": relay.integrity.gaps,
+            "checksums_bad": relay.integrity.checksums_bad,
+            "restarts": status.restarts,
+            "error": status.error,
+        }
+
+    @property
+    def active_sources(self) -> int:
+        """Sources that are connected and have fresh data now."""
+        return sum(self._source_health(status)["active"] for status in self.supervisor.statuses())
+
+    # -- between the parts
+
+    def _encode(self, topic: Topic) -> bytes | None:
+        sent = self.clock.milliseconds() if topic.extended else None
+        if topic.channel == "price":
+            price = self.market.price(topic.symbol)
+            return None if price is None else protocol.price_update(price, sent=sent)
+        book = self.market.book(topic.symbol, topic.depth)
+        return None if book is None else protocol.orderbook_update(book, sent=sent)
+
+    def _announce(self, signal: Signal) -> None:
+        def encode(topic: Topic) -> bytes:
+            return protocol.signal_update(signal, sent=self.clock.milliseconds() if topic.extended else None)
+
+        self.fanout.announce(("signal", signal.symbol), encode)
+
+    def _tell_status(self) -> None:
+        self.clients.tell_all(
+            protocol.server_status(
+                connected_peers=len(self.clients),
+                active_sources=self.active_sources,
+                symbols_tracked=self.market.symbols_tracked,
+                uptime_seconds=self.uptime_seconds,
+            )
+        )
+
+    def _start_source(self, source: SourceConfig) -> None:
+        options = source.options
+        wanted = [symbol for symbol in self.symbols if options.symbols is None or symbol.name in options.symbols]
+        relay = Relay(
+            source.name,
+            wanted=wanted,
+            deliver=self.market.apply,
+            quotes=options.quotes,
+            checksum=source.cls.checksum,
+            weight=options.weight,
+            stale_after=options.stale_after,
+            clock=self.clock,
+        )
+        self.relays[source.name] = relay
+        self.supervisor.start(source.name, source.cls(options, relay), relay)
+
+    def _stream(self) -> Stream:
+        server, limits = self.config.server, self.config.limits
+        return Stream(
+            router=self.router,
+            fanout=self.fanout,
+            clients=self.clients,
+            admission=Admission(
+                host=server.host,
+                token=server.token,
+                allowed_origins=server.allowed_origins,
+                allowed_hosts=server.allowed_hosts,
+                connections=limits.connections or most_connections(),
+                connections_per_ip=limits.connections_per_ip,
+            ),
+            clock=self.clock,
+            message_size=limits.message_size,
+            messages_per_second=limits.messages_per_second,
+            abuse=limits.abuse,
+            control_frames_per_second=limits.control_frames_per_second,
+            send_buffer=limits.send_buffer,
+            compression=self.config.stream.compression,
+        )
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Sockets bound to the address. Loopback means both of its addresses: browsers try ::1 first for localhost."""
+    addresses = ["127.0.0.1", "::1"] if host in LOOPBACK else [host]
+    sockets: list[socket.socket] = []
+    for address in addresses:
+        try:
+            sockets += bind_sockets(port or (sockets[0].getsockname()[1] if sockets else 0), address)
+        except OSError as error:
+            if sockets and address == "::1":
+                logger.info("No IPv6 on this machine (%s); listening on 127.0.0.1 only", error)
+                continue
+            for bound in sockets:
+                bound.close()
+            raise HauntError(
+                f"Cannot listen on {address} port {port}: {error.strerror}; "
+                "stop what uses it or set server.host and server.port"
+            ) from None
+    return sockets
+
+
+def most_connections() -> int:
+    """As many clients as the open files limit leaves room for, ten thousand at most."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(MOST_CONNECTIONS, soft - RESERVED_FILES))
+
+
+def _intervals(config: Config) -> Mapping[str, float]:
+    """Least seconds between two sendings of a state, per channel."""
+    most = config.stream.max_updates_per_second
+    return {"price": 1 / most if most else 0.0, "orderbook": config.stream.orderbook_interval}
+
+
+def _log_request(handler: Any) -> None:
+    logger.debug("%s %s %s", handler.get_status(), handler.request.method, handler.request.path)
+
+
+async def run_until(config: Config, stopped: asyncio.Event) -> None:
+    """Serve until the event is set, then drain."""
+    haunt = Haunt(config)
+    await haunt.start()
+    await stopped.wait()
+    await haunt.stop()

@@ -1,0 +1,60 @@
+"""`haunt serve`: run the server until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+import click
+
+from haunt.app import run_until
+from haunt.config.load import load
+from haunt.config.model import Config
+from haunt.errors import ConfigError, HauntError
+from haunt.plugin.registry import Registry
+
+EX_CONFIG = 78  # sysexits.h: something in a configuration file is wrong
+DEFAULT_FILE = "config/config.yaml"
+
+logger = logging.getLogger(__name__)
+
+
+@click.command()
+@click.argument("file", default=DEFAULT_FILE, metavar="[FILE]")
+def serve(file: str) -> None:
+    """Run the server on FILE until SIGTERM or Ctrl-C.
+
+    Example: haunt serve config/demo.yaml
+    """
+    try:
+        config = load(file, Registry(), os.environ)
+    except ConfigError as error:
+        click.echo(error, err=True)
+        sys.exit(EX_CONFIG)
+    logging.basicConfig(
+        level=config.log.level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S"
+    )
+    try:
+        asyncio.run(_serve(config))
+    except HauntError as error:
+        click.echo(error, err=True)
+        sys.exit(1)
+
+
+async def _serve(config: Config) -> None:
+    stopped = asyncio.Event()
+
+    def stop(name: str) -> None:
+        if stopped.is_set():
+            logger.warning("%s again: stopping at once", name)
+            os._exit(1)
+        logger.info("%s: stopping", name)
+        stopped.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number.name)
+    await run_until(config, stopped)

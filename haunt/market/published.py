@@ -1,0 +1,50 @@
+"""What the market publishes. Prices are in USD, times are milliseconds UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+
+class CompositePrice(NamedTuple):
+    """One price of one symbol over all its venues.
+
+    `change_24h` is in percent points, `volume_24h` in USD over 24 hours. `sequence` counts the publications of
+    this symbol; `sources` names the venues that entered; `stale`: none is fresh any more, this is the last price.
+    """
+
+    symbol: str
+    price: float
+    change_24h: float
+    volume_24h: float
+    timestamp: int
+    sequence: int
+    sources: Sequence[str]
+    stale: bool
+
+
+class MergedBook(NamedTuple):
+    """The best levels of all venues' books, (price, quantity) in USD and base units, best first, never crossed."""
+
+    symbol: str
+    bids: Sequence[tuple[float, float]]
+    asks: Sequence[tuple[float, float]]
+    timestamp: int
+    sequence: int
+    sources: Sequence[str]
+
+
+class Signal(NamedTuple):
+    """An indicator changed its mind after a closed candle.
+
+    `indicator` is the name of its instance in the configuration; `timestamp` is when the candle closed.
+    """
+
+    symbol: str
+    indicator: str
+    timeframe: str
+    signal: str
+    value: float
+    confidence: float
+    timestamp: int
+    values: Mapping[str, float]

@@ -1,0 +1,1 @@
+"""Everything about WebSocket clients: their frames, what they ask, what they are owed."""

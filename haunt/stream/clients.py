@@ -1,0 +1,136 @@
+"""Everyone who is connected: counted, pinged, told the server's status, and shown out when they must go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from contextlib import suppress
+from typing import NamedTuple
+
+from haunt.clock import Clock
+from haunt.stream.connection import Connection
+from haunt.stream.session import Session
+
+logger = logging.getLogger(__name__)
+
+UNFINISHED_TIMEOUT = 10.0  # seconds for the rest of a message
+SLOW_GRACE = 1.0  # seconds for a slow client to see why it is closed
+FAREWELL_WINDOW = 1.0  # seconds over which many clients are told to go, so that they do not all come back at once
+FAREWELL_BURST = 500
+
+
+class Timing(NamedTuple):
+    """When a client is pinged and when it must go; seconds and bytes."""
+
+    idle_timeout: float = 300.0
+    ping_interval: float = 30.0
+    slow_timeout: float = 10.0
+    pending_bytes: int = 1_048_576
+
+
+class Client:
+    """A connection and its session, and what the sweep remembers of them."""
+
+    __slots__ = ("connection", "peer", "pinged_at", "progress", "progress_at", "session")
+
+    def __init__(self, connection: Connection, session: Session, peer: str, now: float) -> None:
+        self.connection = connection
+        self.session = session
+        self.peer = peer
+        self.pinged_at = now
+        self.progress = 0
+        self.progress_at = now
+
+
+class Clients:
+    """`closed` counts why clients went: idle, slow, unfinished message, and `left` for all others."""
+
+    def __init__(self, timing: Timing, clock: Clock) -> None:
+        self.closed: Counter[str] = Counter()
+        self._timing = timing
+        self._clock = clock
+        self._clients: dict[Connection, Client] = {}
+        self._of_peer: Counter[str] = Counter()
+        self._empty: asyncio.Event | None = None
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    def of_peer(self, peer: str) -> int:
+        return self._of_peer[peer]
+
+    def join(self, connection: Connection, session: Session, peer: str) -> None:
+        self._clients[connection] = Client(connection, session, peer, self._clock.monotonic())
+        self._of_peer[peer] += 1
+
+    def leave(self, connection: Connection) -> None:
+        client = self._clients.pop(connection, None)
+        if client is None:
+            return
+        self._of_peer[client.peer] -= 1
+        if not self._of_peer[client.peer]:
+            del self._of_peer[client.peer]
+        if self._empty is not None and not self._clients:
+            self._empty.set()
+
+    def tell_all(self, payload: bytes) -> None:
+        """Send one JSON text to every client, in order with its other answers."""
+        for client in list(self._clients.values()):
+            client.session.say(payload)
+
+    def sweep(self) -> None:
+        """Ping who is due; close who is idle, slow, or never finishes a message."""
+        now = self._clock.monotonic()
+        for client in list(self._clients.values()):
+            if client.connection.open:
+                self._look_at(client, now)
+
+    def _look_at(self, client: Client, now: float) -> None:
+        connection, timing = client.connection, self._timing
+        if now - connection.last_frame >= timing.idle_timeout:
+            self._show_out(client, "idle", 4000, "idle timeout")
+            return
+        unfinished = connection.unfinished_since
+        if unfinished is not None and now - unfinished >= UNFINISHED_TIMEOUT:
+            self._show_out(client, "unfinished", 1008, "unfinished message")
+            return
+        if connection.blocked:
+            self._look_at_blocked(client, now)
+            return
+        client.progress_at = now
+        if timing.ping_interval and now - client.pinged_at >= timing.ping_interval:
+            client.pinged_at = now
+            connection.ping()
+
+    def _look_at_blocked(self, client: Client, now: float) -> None:
+        """Bytes decide, not pongs: a client may answer every ping and still never read."""
+        transport = client.connection.transport
+        if transport.progress != client.progress:
+            client.progress, client.progress_at = transport.progress, now
+        waiting = transport.waiting + client.session.waiting_bytes
+        if waiting > self._timing.pending_bytes or now - client.progress_at >= self._timing.slow_timeout:
+            self._show_out(client, "slow", 1013, "slow consumer", grace=SLOW_GRACE)
+
+    def _show_out(self, client: Client, why: str, code: int, reason: str, grace: float = 5.0) -> None:
+        self.closed[why] += 1
+        logger.info("Closed %s: %s", client.session.name, reason)
+        client.connection.close(code, reason, grace=grace)
+
+    async def farewell(self, deadline: float) -> None:
+        """Close every connection with 1001 and wait for the answers, `deadline` seconds at most."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + deadline
+        everyone = list(self._clients.values())
+        bursts = -(-len(everyone) // FAREWELL_BURST)
+        for burst in range(bursts):
+            for client in everyone[burst * FAREWELL_BURST : (burst + 1) * FAREWELL_BURST]:
+                client.connection.close(1001, "server restarting", grace=max(0.1, until - loop.time()))
+            await asyncio.sleep(min(FAREWELL_WINDOW, deadline / 4) / bursts if bursts > 1 else 0)
+        if self._clients:
+            self._empty = asyncio.Event()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    await self._empty.wait()
+        for client in list(self._clients.values()):
+            client.connection.on_lost()

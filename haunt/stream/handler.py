@@ -1,0 +1,162 @@
+"""The edge: a WebSocket handshake, then frames to the router and back."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import logging
+from itertools import count
+from typing import Any, NamedTuple
+
+import ujson
+from tornado.websocket import WebSocketHandler
+
+from haunt.clock import Clock
+from haunt.stream.admission import Admission, Refusal
+from haunt.stream.clients import Clients
+from haunt.stream.connection import Connection
+from haunt.stream.fanout import Fanout
+from haunt.stream.router import Router
+from haunt.stream.session import Session
+from haunt.stream.subscriptions import Form
+from haunt.stream.transport import take_over
+
+logger = logging.getLogger(__name__)
+
+WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
+DEFLATE_PARAMETERS = {"server_no_context_takeover", "client_no_context_takeover", "client_max_window_bits"}
+
+numbers = count(1)
+
+
+class Stream(NamedTuple):
+    """Everything a handler needs, the same for all of them."""
+
+    router: Router
+    fanout: Fanout
+    clients: Clients
+    admission: Admission
+    clock: Clock
+    message_size: int = 65_536
+    messages_per_second: float = 10
+    abuse: int = 100
+    control_frames_per_second: float = 50
+    send_buffer: int = 131_072
+    compression: bool = False
+
+
+class StreamHandler(WebSocketHandler):
+    """One client. Tornado parses the HTTP request; from the handshake on the connection is ours."""
+
+    stream: Stream
+    session: Session
+    connection: Connection | None = None
+
+    def initialize(self, stream: Stream) -> None:
+        self.stream = stream
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        headers = self.request.headers
+        refusal = self._refusal()
+        if refusal is not None:
+            self._refuse(refusal)
+            return
+        if headers.get("Upgrade", "").lower() != "websocket":
+            self.set_header("Upgrade", "websocket")
+            self._refuse(Refusal(426, "upgrade_required", "This is a WebSocket; connect with ws://"))
+            return
+        if headers.get("Sec-WebSocket-Version") != "13":
+            self.set_header("Sec-WebSocket-Version", "13")
+            self._refuse(Refusal(426, "upgrade_required", "Only version 13 of the WebSocket protocol is spoken here"))
+            return
+        key = headers.get("Sec-WebSocket-Key", "")
+        if "upgrade" not in headers.get("Connection", "").lower() or not _is_key(key):
+            self._refuse(Refusal(400, "bad_handshake", "Connection and Sec-WebSocket-Key make no handshake"))
+            return
+        self._accept(key)
+
+    def on_message(self, message: str | bytes) -> None:
+        self.stream.router.receive(self.session, message)
+
+    def on_drained(self) -> None:
+        self.stream.fanout.drained(self.session)
+
+    def on_close(self) -> None:
+        assert self.connection is not None
+        self.stream.router.leave(self.session)
+        self.stream.clients.leave(self.connection)
+        logger.debug("%s left (%s)", self.session.name, self.connection.close_code)
+
+    def _accept(self, key: str) -> None:
+        request, stream = self.request, self.stream
+        deflate = stream.compression and offers_deflate(request.headers.get("Sec-WebSocket-Extensions", ""))
+        extended = self.get_query_argument("ext", "") == "1"
+        peer = request.remote_ip or "?"
+        response = (
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + accept_value(key).encode() + b"\r\n"
+        )
+        if deflate:
+            # Without context takeover each message stands alone, so all clients can be sent the same bytes.
+            response += (
+                b"Sec-WebSocket-Extensions: permessage-deflate; "
+                b"server_no_context_takeover; client_no_context_takeover\r\n"
+            )
+        tornado_stream = self.detach()
+        tornado_stream.write(response + b"\r\n")
+        self.connection = Connection(
+            take_over(tornado_stream, send_buffer=stream.send_buffer),
+            self,
+            largest=stream.message_size,
+            control_frames_per_second=stream.control_frames_per_second,
+            deflate=deflate,
+            clock=stream.clock,
+        )
+        self.session = Session(
+            self.connection,
+            name=f"client {next(numbers)} ({peer})",
+            messages_per_second=stream.messages_per_second,
+            abuse=stream.abuse,
+            form=Form(extended, deflate),
+            clock=stream.clock,
+        )
+        stream.clients.join(self.connection, self.session, peer)
+        self.connection.start()
+
+    def _refusal(self) -> Refusal | None:
+        stream, request = self.stream, self.request
+        return stream.admission.refusal(
+            request.headers,
+            token=self.get_query_argument("token", None),
+            total=len(stream.clients),
+            of_peer=stream.clients.of_peer(request.remote_ip or "?"),
+        )
+
+    def _refuse(self, refusal: Refusal) -> None:
+        if refusal.status in (401, 403):
+            logger.warning("Refused a connection from %s: %s", self.request.remote_ip, refusal.message)
+        self.set_status(refusal.status)
+        self.set_header("Content-Type", "application/json")
+        self.finish(ujson.dumps({"error": refusal.code, "message": refusal.message}, escape_forward_slashes=False))
+
+
+def accept_value(key: str) -> str:
+    """The answer to a client's Sec-WebSocket-Key (RFC 6455 section 4.2.2)."""
+    return base64.b64encode(hashlib.sha1(key.encode() + WEBSOCKET_GUID).digest()).decode()
+
+
+def offers_deflate(extensions: str) -> bool:
+    """Whether a client offers permessage-deflate on terms that let all clients share one compressed frame."""
+    for offer in extensions.split(","):
+        name, *parameters = (part.strip() for part in offer.split(";"))
+        if name == "permessage-deflate" and all(p.partition("=")[0].strip() in DEFLATE_PARAMETERS for p in parameters):
+            return True
+    return False
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return len(base64.b64decode(key, validate=True)) == 16
+    except (binascii.Error, ValueError):
+        return False

@@ -1,0 +1,41 @@
+"""At most one sending per interval, and never the last one forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from haunt.clock import Clock
+from haunt.stream.subscriptions import State
+
+
+class Pace:
+    """Remembers when each state was last sent; calls `release(state)` when one that came too early is due."""
+
+    __slots__ = ("_clock", "_release", "_sent_at", "_timers")
+
+    def __init__(self, release: Callable[[State], None], clock: Clock) -> None:
+        self._release = release
+        self._clock = clock
+        self._sent_at: dict[State, float] = {}
+        self._timers: dict[State, asyncio.TimerHandle] = {}
+
+    def due(self, state: State, interval: float) -> bool:
+        """Whether `interval` seconds have passed since this state was last due; else it is released later."""
+        now = self._clock.monotonic()
+        due = self._sent_at.get(state, float("-inf")) + interval
+        if now >= due:
+            self._sent_at[state] = now
+            return True
+        if state not in self._timers:
+            self._timers[state] = asyncio.get_running_loop().call_later(due - now, self._ring, state)
+        return False
+
+    def cancel(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _ring(self, state: State) -> None:
+        del self._timers[state]
+        self._release(state)

@@ -1,0 +1,115 @@
+"""One client as the router sees it: what it asks, what it is owed. Knows no socket."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from haunt.clock import Clock
+from haunt.stream.frames import text_frame
+from haunt.stream.limits import Abuse, TokenBucket
+from haunt.stream.subscriptions import Cohort, Form, State, Subscription, Topic
+
+# Answers and signals waiting for one client that does not read.
+MOST_WAITING = 1_000
+NOTHING: Mapping[str, Subscription] = {}
+PLAIN = Form()
+
+
+class Wire(Protocol):
+    """What a session needs of a connection."""
+
+    @property
+    def blocked(self) -> bool: ...
+    def send(self, data: bytes) -> None: ...
+    def close(self, code: int | None = None, reason: str = "", *, grace: float = 5.0) -> None: ...
+
+
+class Session:
+    """A client's subscriptions, limits and unsent answers.
+
+    While its socket takes nothing more, states it should hear of are only noted in `owed` (the newest is sent
+    when it drains), and what must not be merged waits in order in `waiting`, with the state it is about. What
+    it unsubscribed from in the meantime is dropped then.
+    """
+
+    __slots__ = (
+        "abuse",
+        "bucket",
+        "cohort",
+        "form",
+        "name",
+        "owed",
+        "rate_error_at",
+        "since",
+        "waiting",
+        "wire",
+    )
+
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        name: str = "client",
+        messages_per_second: float = 10,
+        abuse: int = 100,
+        form: Form = PLAIN,
+        clock: Clock,
+    ) -> None:
+        self.wire = wire
+        self.name = name
+        self.form = form
+        self.bucket = TokenBucket(messages_per_second, clock)
+        self.abuse = Abuse(abuse)
+        self.rate_error_at = float("-inf")
+        self.cohort: Cohort | None = None
+        self.since = 0
+        self.owed: dict[State, None] = {}
+        self.waiting: deque[tuple[State | None, bytes]] = deque()
+
+    @property
+    def subscriptions(self) -> Mapping[str, Subscription]:
+        return self.cohort.subscriptions if self.cohort is not None else NOTHING
+
+    @property
+    def topics(self) -> Mapping[State, Topic]:
+        return self.cohort.topics if self.cohort is not None else {}
+
+    @property
+    def blocked(self) -> bool:
+        return self.wire.blocked
+
+    @property
+    def waiting_bytes(self) -> int:
+        return sum(len(frames) for _, frames in self.waiting)
+
+    def say(self, payload: bytes) -> None:
+        """Send one JSON text that must not be merged away, in order."""
+        self.send(text_frame(payload))
+
+    def send(self, frames: bytes, about: State | None = None) -> None:
+        """Send whole frames that must not be merged away: now, or in order when the socket drains."""
+        if not self.wire.blocked:
+            self.wire.send(frames)
+            self.notice_blocked()
+            return
+        self.waiting.append((about, frames))
+        if len(self.waiting) > MOST_WAITING:
+            self.waiting.clear()
+            self.wire.close(1013, "slow consumer", grace=1.0)
+
+    def notice_blocked(self) -> None:
+        """After a write: a client that did not take all of it is behind until it drains."""
+        if self.wire.blocked and self.cohort is not None and self.cohort.ready.pop(self, 0) is None:
+            self.cohort.behind[self] = None
+
+    def catch_up(self) -> Iterator[bytes | Topic]:
+        """What is owed now that the socket drained: the answers in order, then the topics."""
+        if self.cohort is not None and self.cohort.behind.pop(self, 0) is None:
+            self.cohort.ready[self] = None
+        waiting, self.waiting = self.waiting, deque()
+        owed, self.owed = self.owed, {}
+        topics = self.topics
+        yield from (frames for about, frames in waiting if about is None or about in topics)
+        yield from (topics[state] for state in owed if state in topics)

@@ -1,0 +1,142 @@
+"""Who listens to what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from haunt.stream.protocol import CHANNELS, Channel
+
+if TYPE_CHECKING:
+    from haunt.stream.pace import Pace
+    from haunt.stream.session import Session
+
+State: TypeAlias = tuple[Channel, str]
+"""What changes: (channel, symbol)."""
+
+
+class Subscription(NamedTuple):
+    """What a client wants of one symbol. `throttle` is in seconds, 0 = every change."""
+
+    channels: frozenset[Channel]
+    throttle: float
+    depth: int
+
+
+class Topic(NamedTuple):
+    """A state in one of the forms it is sent in; clients of the same topic get the same bytes."""
+
+    channel: Channel
+    symbol: str
+    depth: int
+    extended: bool
+    deflate: bool
+
+
+class Form(NamedTuple):
+    """What else makes two clients' bytes differ: extended fields, compression."""
+
+    extended: bool = False
+    deflate: bool = False
+
+
+class Cohort:
+    """The clients with the very same subscriptions: they are sent the same joined bytes.
+
+    `ready` clients take what is sent; those in `behind` have bytes waiting and are owed the newest states.
+    """
+
+    __slots__ = ("behind", "form", "pace", "ready", "subscriptions", "throttles", "topics")
+
+    def __init__(self, subscriptions: Mapping[str, Subscription], form: Form) -> None:
+        self.subscriptions = subscriptions
+        self.form = form
+        self.ready: dict[Session, None] = {}
+        self.behind: dict[Session, None] = {}
+        self.topics: dict[State, Topic] = {}
+        self.throttles: dict[State, float] = {}
+        self.pace: Pace | None = None
+        for symbol, subscription in subscriptions.items():
+            for channel in subscription.channels:
+                depth = subscription.depth if channel == "orderbook" else 0
+                self.topics[channel, symbol] = Topic(channel, symbol, depth, form.extended, form.deflate)
+                if subscription.throttle and channel != "signal":
+                    self.throttles[channel, symbol] = subscription.throttle
+
+    def __len__(self) -> int:
+        return len(self.ready) + len(self.behind)
+
+
+class Subscriptions:
+    """The index from states to the cohorts that listen to them."""
+
+    def __init__(self) -> None:
+        self._cohorts: dict[tuple[frozenset[tuple[str, Subscription]], Form], Cohort] = {}
+        self._listeners: dict[State, dict[Cohort, None]] = {}
+
+    def listeners(self, state: State) -> Iterable[Cohort]:
+        """The cohorts that listen to a state; empty when nobody does."""
+        return self._listeners.get(state, ())
+
+    def __contains__(self, state: State) -> bool:
+        return state in self._listeners
+
+    def move(self, session: Session, subscriptions: Mapping[str, Subscription]) -> None:
+        """Put a client where its subscriptions belong; none at all takes it out of the index."""
+        self.remove(session)
+        if not subscriptions:
+            return
+        key = (frozenset(subscriptions.items()), session.form)
+        cohort = self._cohorts.get(key)
+        if cohort is None:
+            cohort = Cohort(dict(subscriptions), session.form)
+            self._cohorts[key] = cohort
+            for state in cohort.topics:
+                self._listeners.setdefault(state, {})[cohort] = None
+        session.cohort = cohort
+        (cohort.behind if session.blocked else cohort.ready)[session] = None
+
+    def remove(self, session: Session) -> None:
+        """Forget a client; the last one of its cohort takes the cohort with it."""
+        cohort = session.cohort
+        if cohort is None:
+            return
+        session.cohort = None
+        cohort.ready.pop(session, None)
+        cohort.behind.pop(session, None)
+        if len(cohort):
+            return
+        if cohort.pace is not None:
+            cohort.pace.cancel()
+        del self._cohorts[frozenset(cohort.subscriptions.items()), cohort.form]
+        for state in cohort.topics:
+            listeners = self._listeners[state]
+            del listeners[cohort]
+            if not listeners:
+                del self._listeners[state]
+
+
+@lru_cache(maxsize=4096)
+def subscription(channels: frozenset[Channel], throttle: float, depth: int) -> Subscription:
+    """The same object for the same wishes: ten thousand clients with ten symbols each share a few."""
+    return Subscription(channels, throttle, depth)
+
+
+def widened(
+    old: Subscription | None, channels: Iterable[Channel], throttle: float | None, depth: int | None, default_depth: int
+) -> Subscription:
+    """What a client has after subscribing to `channels` besides what it had; None keeps the old wish."""
+    if old is None:
+        old = Subscription(frozenset(), 0.0, default_depth)
+    return subscription(
+        old.channels | frozenset(channels),
+        old.throttle if throttle is None else throttle,
+        old.depth if depth is None else depth,
+    )
+
+
+def narrowed(old: Subscription, channels: Iterable[Channel] | None) -> Subscription | None:
+    """What is left after unsubscribing from `channels`, None = from all; None when nothing is."""
+    left = old.channels.difference(CHANNELS if channels is None else channels)
+    return subscription(left, old.throttle, old.depth) if left else None

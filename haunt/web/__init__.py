@@ -1,0 +1,1 @@
+"""What Haunt shows over plain HTTP."""
