@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-# After a machine slept, the hole is filled with at most this many candles; indicators start anew from there.
+# What a machine that slept finds at once; more candles of the same price would tell nobody anything.
 MOST_FILLED = 1_000
 # Weeks begin on Monday; 1970 began on a Thursday.
 MONDAY = 4 * UNITS["d"]
@@ -18,6 +18,12 @@ def timeframe_milliseconds(timeframe: str) -> int:
     if match is None:
         raise ValueError("must be a number and a unit of s, m, h, d or w, such as 15s, 1m or 4h")
     return int(match[1]) * UNITS[match[2]]
+
+
+def candle_start(moment: int, length: int) -> int:
+    """When the candle of `length` that holds this moment began. All in milliseconds UTC."""
+    offset = MONDAY if length % UNITS["w"] == 0 else 0
+    return moment - (moment - offset) % length
 
 
 class Candle(NamedTuple):
@@ -34,62 +40,65 @@ class Candle(NamedTuple):
 
 
 class CandleSeries:
-    """The running candle of one symbol and timeframe. Times are passed in, in milliseconds UTC."""
+    """The running candle of one symbol and timeframe. Times are passed in, in milliseconds UTC.
 
-    __slots__ = ("_close", "_filled", "_high", "_low", "_offset", "_open", "_start", "_volume", "length")
+    A candle without a price repeats the close before it, so candles follow each other without a hole. The one
+    exception: a call that comes more than MOST_FILLED candles late (the machine slept) returns the first
+    MOST_FILLED, and the series goes on at that call's time.
+    A clock set back closes nothing: the running candle takes what comes until the clock has caught up.
+    """
+
+    __slots__ = ("_close", "_end", "_filled", "_high", "_low", "_open", "_start", "_volume", "length")
 
     def __init__(self, timeframe: str) -> None:
         self.length = timeframe_milliseconds(timeframe)
-        self._offset = MONDAY if self.length % UNITS["w"] == 0 else 0
-        self._start: int | None = None
+        self._start = 0
+        self._end: int | None = None
         self._open = self._high = self._low = self._close = self._volume = 0.0
         self._filled = True
 
     @property
     def running(self) -> Candle | None:
         """The candle as it stands; None before the first price."""
-        if self._start is None:
-            return None
-        return Candle(self._start, self._open, self._high, self._low, self._close, self._volume, self._filled)
+        return None if self._end is None else self._candle()
 
     def price(self, price: float, now: int) -> list[Candle]:
         """Move the running candle. Returns the candles that `now` closes, oldest first."""
         closed = self.close(now)
-        if self._start is None:
-            self._begin(now, price)
+        if self._end is None:
+            self._begin(candle_start(now, self.length))
         if self._filled:
             self._open = self._high = self._low = price
             self._filled = False
-        self._high = max(self._high, price)
-        self._low = min(self._low, price)
+        elif price > self._high:
+            self._high = price
+        elif price < self._low:
+            self._low = price
         self._close = price
         return closed
 
     def volume(self, quantity: float, now: int) -> list[Candle]:
-        """Add to the running candle's volume; it counts once a price is known."""
+        """Add to the running candle's volume, then as `price`. Before the first price it is not counted."""
         closed = self.close(now)
-        if self._start is not None:
+        if self._end is not None:
             self._volume += quantity
         return closed
 
     def close(self, now: int) -> list[Candle]:
-        """The candles that end at or before `now`, oldest first. A clock set back closes nothing."""
+        """The candles that end at or before `now`, oldest first."""
         closed: list[Candle] = []
-        while self._start is not None and now >= self._start + self.length:
-            running = self.running
-            assert running is not None
-            closed.append(running)
-            start = self._start + self.length
-            if len(closed) >= MOST_FILLED:
-                start = self._aligned(now)
-            self._begin(start, self._close)
+        while self._end is not None and now >= self._end:
+            closed.append(self._candle())
+            late = len(closed) == MOST_FILLED
+            self._begin(candle_start(now, self.length) if late else self._end)
         return closed
 
-    def _begin(self, moment: int, price: float) -> None:
-        self._start = self._aligned(moment)
-        self._open = self._high = self._low = self._close = price
+    def _candle(self) -> Candle:
+        return Candle(self._start, self._open, self._high, self._low, self._close, self._volume, self._filled)
+
+    def _begin(self, start: int) -> None:
+        self._start = start
+        self._end = start + self.length
+        self._open = self._high = self._low = self._close
         self._volume = 0.0
         self._filled = True
-
-    def _aligned(self, moment: int) -> int:
-        return moment - (moment - self._offset) % self.length

@@ -31,7 +31,8 @@ class IndicatorOptions(BaseModel):
 class Reading(NamedTuple):
     """What an indicator says after a closed candle.
 
-    `value` is its documented primary output, `confidence` is 0..1, `values` holds every output by name.
+    `value` is its documented primary output, `confidence` is 0..1, `values` holds every output by name. Numbers
+    must be finite; clients are told only when `signal` changes.
     """
 
     value: float
@@ -41,7 +42,7 @@ class Reading(NamedTuple):
 
 
 class Indicator:
-    """One indicator of one symbol. Must be O(1) per candle, in time and memory.
+    """One indicator of one symbol, made before its first closed candle. Must be O(1) per candle, in time and memory.
 
     A subclass sets `name` (the plugin's, equal to its entry point), annotates `options` with its own
     options class, and implements `update`.
@@ -54,5 +55,8 @@ class Indicator:
         self.options = options
 
     def update(self, candle: Candle) -> Reading | None:
-        """Take the next closed candle. None while warming up."""
+        """Take the next closed candle. None while warming up.
+
+        What it raises is logged and costs this candle; ten failures in a row stop the indicator.
+        """
         raise NotImplementedError

@@ -1,0 +1,196 @@
+"""Closed candles in, changed signals out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from numbers import Real
+from traceback import format_exception_only
+from typing import TypeAlias, get_args
+
+from haunt.errors import PluginError
+from haunt.market.candles import Candle, CandleSeries, candle_start, timeframe_milliseconds
+from haunt.market.published import Signal
+from haunt.market.symbols import SIGNIFICANT_DIGITS
+from haunt.plugin.indicator import Indicator, IndicatorOptions, Reading, SignalState
+
+logger = logging.getLogger(__name__)
+
+Instance: TypeAlias = tuple[str, type[Indicator], IndicatorOptions]
+"""One entry under `indicators:` in config.yaml: its name, the class and the options."""
+
+STATES = get_args(SignalState)
+MOST_FAILURES = 10
+CONFIDENCE_DECIMALS = 4
+LARGEST = 1e300  # what is larger may round to infinity, which JSON does not have
+REPEAT_AFTER = 60_000  # milliseconds before an indicator's next failure is logged
+
+
+@dataclass(slots=True)
+class _Line:
+    """One indicator instance on one symbol. The indicator is made at the first candle."""
+
+    name: str
+    make: type[Indicator]
+    options: IndicatorOptions
+    indicator: Indicator | None = None
+    last: Signal | None = None
+
+    @property
+    def state(self) -> str:
+        return self.last.signal if self.last else "neutral"
+
+
+@dataclass(slots=True)
+class _Track:
+    """The candles of one symbol in one timeframe, and the indicators that read them."""
+
+    symbol: str
+    timeframe: str
+    series: CandleSeries
+    lines: list[_Line]
+    next_start: int | None = None
+
+
+class Signals:
+    """Builds candles from prices, hands the closed ones to the indicators, publishes changes of state.
+
+    For every symbol and indicator the state starts neutral. A Signal is published only when a closed candle
+    changes it, so a state's end is a `neutral`. Symbols nobody named are passed over.
+    An indicator that raises or returns rubbish is skipped for that candle; after ten failures in a row, over
+    all symbols, it is stopped and named in `stopped` with the reason. It never disturbs the caller.
+    """
+
+    def __init__(
+        self, indicators: Iterable[Instance], symbols: Iterable[str], publish: Callable[[Signal], None]
+    ) -> None:
+        self.stopped: dict[str, str] = {}
+        self._publish = publish
+        self._failures: dict[str, int] = {}
+        self._logged: dict[str, int] = {}
+        by_timeframe: dict[str, list[Instance]] = {}
+        for instance in indicators:
+            by_timeframe.setdefault(instance[2].timeframe, []).append(instance)
+        self._by_symbol: dict[str, list[_Track]] = {
+            symbol: [
+                _Track(symbol, timeframe, CandleSeries(timeframe), [_Line(*instance) for instance in instances])
+                for timeframe, instances in by_timeframe.items()
+            ]
+            for symbol in symbols
+        }
+        self._lengths = [timeframe_milliseconds(timeframe) for timeframe in by_timeframe]
+        self._ticked: list[int | None] = [None for _ in by_timeframe]
+
+    def price(self, symbol: str, price: float, now_ms: int) -> None:
+        """The composite price of a symbol."""
+        for track in self._by_symbol.get(symbol, ()):
+            closed = track.series.price(price, now_ms)
+            if closed:
+                self._feed(track, closed)
+
+    def trade(self, symbol: str, quantity: float, now_ms: int) -> None:
+        """A trade on any venue, in base units."""
+        for track in self._by_symbol.get(symbol, ()):
+            closed = track.series.volume(quantity, now_ms)
+            if closed:
+                self._feed(track, closed)
+
+    def tick(self, now_ms: int) -> None:
+        """Close what is due on every symbol; call it some times a second. Candles are looked at only once in
+        each interval of their timeframe."""
+        for position, length in enumerate(self._lengths):
+            start = candle_start(now_ms, length)
+            if start == self._ticked[position]:
+                continue
+            for tracks in self._by_symbol.values():
+                track = tracks[position]
+                closed = track.series.close(now_ms)
+                if closed:
+                    self._feed(track, closed)
+            self._ticked[position] = start
+
+    def last(self, symbol: str) -> list[Signal]:
+        """The newest signal of each running indicator that has published one for this symbol."""
+        return [
+            line.last
+            for track in self._by_symbol.get(symbol, ())
+            for line in track.lines
+            if line.last is not None and line.name not in self.stopped
+        ]
+
+    def _feed(self, track: _Track, closed: list[Candle]) -> None:
+        length = track.series.length
+        for candle in closed:
+            if candle.start != track.next_start:
+                # The machine slept through candles nobody has: what came before says nothing of what follows.
+                for line in track.lines:
+                    line.indicator = None
+            track.next_start = candle.start + length
+            for line in track.lines:
+                if line.name not in self.stopped:
+                    self._update(track, line, candle)
+
+    def _update(self, track: _Track, line: _Line, candle: Candle) -> None:
+        closed_at = candle.start + track.series.length
+        try:
+            if line.indicator is None:
+                line.indicator = line.make(line.options)
+            reading = _checked(line.indicator.update(candle))
+        except Exception as error:
+            self._fail(line.name, track.symbol, closed_at, error)
+            return
+        self._failures[line.name] = 0
+        if reading is None or reading.signal == line.state:
+            return
+        line.last = Signal(
+            symbol=track.symbol,
+            indicator=line.name,
+            timeframe=track.timeframe,
+            signal=reading.signal,
+            value=_rounded(reading.value),
+            confidence=round(float(reading.confidence), CONFIDENCE_DECIMALS),
+            timestamp=closed_at,
+            values={name: _rounded(number) for name, number in reading.values.items()},
+        )
+        self._publish(line.last)
+
+    def _fail(self, name: str, symbol: str, closed_at: int, error: Exception) -> None:
+        failures = self._failures[name] = self._failures.get(name, 0) + 1
+        bug = None if isinstance(error, PluginError) else error
+        reason = format_exception_only(error)[-1].strip() if bug else str(error)
+        if failures >= MOST_FAILURES:
+            self.stopped[name] = f"{failures} failures in a row, the last on {symbol}: {reason}"
+            logger.error(
+                "Indicator %s is stopped after %s; repair its plugin, then restart Haunt",
+                name,
+                self.stopped[name],
+                exc_info=bug,
+            )
+            return
+        logged = self._logged.get(name)
+        if logged is None or abs(closed_at - logged) >= REPEAT_AFTER:
+            self._logged[name] = closed_at
+            logger.error("Indicator %s skipped a candle of %s: %s", name, symbol, reason, exc_info=bug)
+
+
+def _checked(reading: object) -> Reading | None:
+    """The reading, if it can be published. Raises PluginError otherwise."""
+    if reading is None:
+        return None
+    if not isinstance(reading, Reading):
+        raise PluginError(f"update() must return a Reading or None, not {reading!r:.80}")
+    if reading.signal not in STATES:
+        raise PluginError(f"signal must be one of {', '.join(STATES)}, not {reading.signal!r:.80}")
+    for name, number in (("value", reading.value), ("confidence", reading.confidence), *reading.values.items()):
+        if not isinstance(name, str):
+            raise PluginError(f"values must be named in text, not {name!r:.80}")
+        if not isinstance(number, Real) or not abs(number) < LARGEST:
+            raise PluginError(f"{name} must be a finite number, not {number!r:.80}")
+    if not 0.0 <= reading.confidence <= 1.0:
+        raise PluginError(f"confidence must be 0..1, not {reading.confidence!r:.80}")
+    return reading
+
+
+def _rounded(number: float) -> float:
+    return float(f"{float(number):.{SIGNIFICANT_DIGITS}g}")

@@ -1,0 +1,403 @@
+"""Signals: changes only, of closed candles only, and no indicator disturbs another."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from fractions import Fraction
+
+import pytest
+from haunt_indicators.macd import Macd, MacdOptions
+from haunt_indicators.rsi import Rsi, RsiOptions
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from haunt import Candle, Indicator, IndicatorOptions, Reading
+from haunt.market.candles import MOST_FILLED
+from haunt.market.published import Signal
+from haunt.market.signals import MOST_FAILURES, Instance, Signals
+
+MINUTE = 60_000
+START = 1_700_006_400_000  # a whole day
+ONE_MINUTE = IndicatorOptions(timeframe="1m")
+
+
+class Level(Indicator):
+    """Buy below 90, sell above 110. Its first candle is its warm-up."""
+
+    name = "level"
+
+    def __init__(self, options: IndicatorOptions) -> None:
+        super().__init__(options)
+        self._seen = 0
+
+    def update(self, candle: Candle) -> Reading | None:
+        self._seen += 1
+        if self._seen == 1:
+            return None
+        signal = "buy" if candle.close < 90 else "sell" if candle.close > 110 else "neutral"
+        return Reading(candle.close, signal, 0.5, {"seen": self._seen, "volume": candle.volume})
+
+
+class Answers(Indicator):
+    """Whatever the test wants; made with `answering`."""
+
+    name = "answers"
+    answer: Callable[[Candle], object]
+
+    def update(self, candle: Candle) -> Reading | None:
+        return type(self).answer(candle)
+
+
+def answering(answer: Callable[[Candle], object], name: str = "answers") -> Instance:
+    return (name, type("Mine", (Answers,), {"answer": staticmethod(answer)}), ONE_MINUTE)
+
+
+def failing(candle: Candle) -> Reading:
+    raise ZeroDivisionError("division by zero")
+
+
+def signals(*indicators: Instance, symbols: tuple[str, ...] = ("btc",)) -> tuple[Signals, list[Signal]]:
+    sent: list[Signal] = []
+    return Signals(indicators or [("level", Level, ONE_MINUTE)], symbols, sent.append), sent
+
+
+def play(engine: Signals, closes: list[float], *, symbol: str = "btc", start: int = START) -> None:
+    """One price in each minute, then the tick that closes the last one."""
+    for position, close in enumerate(closes):
+        engine.price(symbol, close, start + position * MINUTE)
+    engine.tick(start + len(closes) * MINUTE)
+
+
+# -- the rule of states
+
+
+def test_a_change_is_published_with_the_moment_its_candle_closed():
+    engine, sent = signals()
+    play(engine, [100.0, 120.0])
+    assert sent == [Signal("btc", "level", "1m", "sell", 120.0, 0.5, START + 2 * MINUTE, {"seen": 2.0, "volume": 0.0})]
+
+
+def test_a_state_that_lasts_is_said_once():
+    engine, sent = signals()
+    play(engine, [100.0, 120.0, 121.0, 122.0])
+    assert [signal.value for signal in sent] == [120.0]
+
+
+def test_neutral_ends_a_state():
+    engine, sent = signals()
+    play(engine, [100.0, 120.0, 100.0, 100.0, 80.0])
+    assert [signal.signal for signal in sent] == ["sell", "neutral", "buy"]
+
+
+def test_a_state_may_turn_into_its_opposite():
+    engine, sent = signals()
+    play(engine, [100.0, 120.0, 80.0])
+    assert [signal.signal for signal in sent] == ["sell", "buy"]
+
+
+def test_a_symbol_begins_neutral_without_saying_so():
+    engine, sent = signals()
+    play(engine, [100.0, 100.0, 100.0])
+    assert sent == []
+
+
+def test_warm_up_is_silent():
+    engine, sent = signals()
+    play(engine, [120.0])
+    assert sent == []
+
+
+def test_a_running_candle_says_nothing():
+    engine, sent = signals()
+    engine.price("btc", 100.0, START)
+    engine.price("btc", 120.0, START + MINUTE)
+    engine.tick(START + 2 * MINUTE - 1)
+    assert sent == []
+
+
+def test_a_tick_closes_candles_though_no_price_comes():
+    engine, sent = signals()
+    engine.price("btc", 120.0, START)
+    for quarter in range(4 * 125):
+        engine.tick(START + quarter * 250)
+    assert [signal.timestamp for signal in sent] == [START + 2 * MINUTE]
+
+
+def test_trades_are_the_volume_of_the_candle():
+    engine, sent = signals()
+    play(engine, [100.0])
+    engine.price("btc", 120.0, START + MINUTE)
+    engine.trade("btc", 1.5, START + MINUTE + 1)
+    engine.trade("btc", 2.0, START + MINUTE + 2)
+    engine.trade("btc", 4.0, START + 2 * MINUTE)
+    assert [signal.values["volume"] for signal in sent] == [3.5]
+
+
+# -- symbols, timeframes and instances
+
+
+def test_two_symbols_share_no_state():
+    engine, sent = signals(symbols=("btc", "eth"))
+    for minute, (btc, eth) in enumerate([(120.0, 100.0), (120.0, 100.0), (120.0, 80.0)]):
+        engine.price("btc", btc, START + minute * MINUTE)
+        engine.price("eth", eth, START + minute * MINUTE)
+    engine.tick(START + 3 * MINUTE)
+    assert [(signal.symbol, signal.signal, signal.timestamp) for signal in sent] == [
+        ("btc", "sell", START + 2 * MINUTE),
+        ("eth", "buy", START + 3 * MINUTE),
+    ]
+
+
+def test_each_instance_reads_the_candles_of_its_own_timeframe():
+    engine, sent = signals(("level", Level, ONE_MINUTE), ("level_5m", Level, IndicatorOptions(timeframe="5m")))
+    play(engine, [120.0] * 10)
+    assert [(signal.indicator, signal.timeframe, signal.timestamp) for signal in sent] == [
+        ("level", "1m", START + 2 * MINUTE),
+        ("level_5m", "5m", START + 10 * MINUTE),
+    ]
+
+
+def test_a_symbol_nobody_named_is_passed_over():
+    engine, sent = signals()
+    play(engine, [100.0, 120.0], symbol="doge")
+    engine.trade("doge", 1.0, START)
+    assert sent == []
+    assert engine.last("doge") == []
+
+
+def test_without_indicators_prices_pass_through():
+    engine = Signals([], ["btc"], lambda signal: pytest.fail("nothing can be said"))
+    play(engine, [100.0, 120.0])
+    engine.trade("btc", 1.0, START)
+
+
+def test_last_is_the_newest_signal_of_each_instance():
+    engine, sent = signals(("one", Level, ONE_MINUTE), ("other", Level, ONE_MINUTE), symbols=("btc", "eth"))
+    play(engine, [100.0, 120.0, 80.0])
+    assert [signal.indicator for signal in sent] == ["one", "other", "one", "other"]
+    assert engine.last("btc") == sent[2:]
+    assert engine.last("eth") == []
+
+
+def test_numbers_are_rounded_to_what_can_be_meant():
+    reading = Reading(2 / 3, "buy", 2 / 3, {"a": 1e-10 / 3, "b": Fraction(2, 3)})
+    engine, sent = signals(answering(lambda candle: reading))
+    play(engine, [100.0])
+    assert sent[0].value == 0.6666666667
+    assert sent[0].confidence == 0.6667
+    assert sent[0].values == {"a": 3.333333333e-11, "b": 0.6666666667}
+
+
+# -- the clock
+
+
+def test_a_clock_set_back_repeats_no_signal():
+    engine, sent = signals()
+    play(engine, [100.0, 120.0, 100.0])
+    before = list(sent)
+    play(engine, [120.0, 100.0, 120.0])
+    assert sent == before
+    play(engine, [120.0], start=START + 4 * MINUTE)
+    assert [signal.timestamp for signal in sent] == sorted({signal.timestamp for signal in sent})
+
+
+def test_a_symbol_that_begins_after_the_clock_was_set_back_is_closed_on_time():
+    engine, sent = signals(symbols=("btc", "eth"))
+    play(engine, [100.0] * 60)
+    engine.price("eth", 120.0, START)
+    for quarter in range(4 * 125):
+        engine.tick(START + quarter * 250)
+    assert [(signal.symbol, signal.timestamp) for signal in sent] == [("eth", START + 2 * MINUTE)]
+
+
+def test_after_a_hole_the_indicators_start_anew():
+    engine, sent = signals()
+    play(engine, [100.0, 100.0])
+    late = START + 5 * MOST_FILLED * MINUTE
+    engine.tick(late)
+    play(engine, [120.0, 121.0], start=late)
+    assert [(signal.timestamp - late, signal.values["seen"]) for signal in sent] == [(2 * MINUTE, 2.0)]
+
+
+# -- closed candles only: the same sequence live and in replay
+
+REAL = (("rsi", Rsi, RsiOptions(period=5)), ("macd", Macd, MacdOptions(fast=3, slow=6, signal=3)))
+
+
+def replayed(closes: list[float]) -> list[Signal]:
+    engine, sent = signals(*REAL)
+    play(engine, closes)
+    return sent
+
+
+def live(closes: list[float], chance: random.Random) -> list[Signal]:
+    """The same closes, each at the end of a minute of other prices, trades and ticks."""
+    engine, sent = signals(*REAL)
+    for position, close in enumerate(closes):
+        moments = sorted(chance.sample(range(MINUTE - 1), 8))
+        for moment in moments:
+            now = START + position * MINUTE + moment
+            engine.price("btc", close * chance.uniform(0.5, 2.0), now)
+            engine.trade("btc", 1.0, now)
+            engine.tick(now)
+        engine.price("btc", close, START + (position + 1) * MINUTE - 1)
+    engine.tick(START + len(closes) * MINUTE)
+    return sent
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(90, 110).map(float), min_size=30, max_size=60), st.randoms(use_true_random=False))
+def test_live_and_replay_give_the_same_signals(closes, chance):
+    assert live(closes, chance) == replayed(closes)
+
+
+def test_a_replay_gives_signals_of_both_kinds_at_all():
+    chance = random.Random(1)
+    said = {(signal.indicator, signal.signal) for signal in replayed([chance.uniform(90, 110) for _ in range(300)])}
+    assert said >= {("rsi", "buy"), ("rsi", "sell"), ("rsi", "neutral"), ("macd", "buy"), ("macd", "sell")}
+
+
+# -- indicators that fail
+
+RUBBISH = {
+    "value must be a finite number": [
+        Reading(float("nan"), "buy", 0.5),
+        Reading(float("inf"), "buy", 0.5),
+        Reading(1.797693134862315e308, "buy", 0.5),
+        Reading("28.5", "buy", 0.5),
+        Reading(None, "buy", 0.5),
+    ],
+    "confidence must be": [
+        Reading(1.0, "buy", 1.01),
+        Reading(1.0, "buy", -0.01),
+        Reading(1.0, "buy", float("nan")),
+        Reading(1.0, "buy", None),
+    ],
+    "signal must be one of buy, sell, neutral": [
+        Reading(1.0, "strong_buy", 0.5),
+        Reading(1.0, None, 0.5),
+        Reading(1.0, ["buy"], 0.5),
+    ],
+    "update() must return a Reading or None": ["buy", 1.0, (1.0, "buy", 0.5, {}), {}, True],
+    "rsi must be a finite number": [Reading(1.0, "buy", 0.5, {"rsi": float("nan")})],
+    "values must be named in text": [Reading(1.0, "buy", 0.5, {1: 1.0})],
+    "AttributeError": [Reading(1.0, "buy", 0.5, None)],
+}
+
+
+@pytest.mark.parametrize(
+    ("complaint", "rubbish"), [(complaint, one) for complaint, several in RUBBISH.items() for one in several]
+)
+def test_rubbish_is_skipped_logged_and_disturbs_no_other_indicator(complaint, rubbish, caplog):
+    engine, sent = signals(answering(lambda candle: rubbish), ("level", Level, ONE_MINUTE))
+    play(engine, [100.0, 120.0])
+    assert [signal.indicator for signal in sent] == ["level"]
+    assert f"Indicator answers skipped a candle of btc: {complaint}" in caplog.text
+
+
+def test_an_indicator_that_raises_is_logged_with_its_trace(caplog):
+    engine, sent = signals(answering(failing), ("level", Level, ONE_MINUTE))
+    play(engine, [100.0, 120.0])
+    assert [signal.indicator for signal in sent] == ["level"]
+    assert "skipped a candle of btc: ZeroDivisionError: division by zero" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+def test_an_error_that_cannot_say_what_it_is_does_no_harm():
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def mute(candle: Candle) -> Reading:
+        raise MuteError
+
+    engine, _ = signals(answering(mute))
+    play(engine, [100.0] * MOST_FAILURES)
+    assert "MuteError" in engine.stopped["answers"]
+
+
+def test_a_skipped_candle_leaves_the_state_as_it_was():
+    answers = iter([Reading(1.0, "buy", 0.5), Reading(1.0, "buy", 7.0), Reading(1.0, "buy", 0.5)])
+    engine, sent = signals(answering(lambda candle: next(answers)))
+    play(engine, [100.0, 101.0, 102.0])
+    assert [signal.timestamp for signal in sent] == [START + MINUTE]
+
+
+def test_ten_failures_in_a_row_stop_the_indicator_and_say_why(caplog):
+    calls = []
+
+    def count_and_fail(candle: Candle) -> Reading:
+        calls.append(candle)
+        raise ZeroDivisionError("division by zero")
+
+    engine, sent = signals(answering(count_and_fail), ("level", Level, ONE_MINUTE))
+    play(engine, [100.0] * 9)
+    assert engine.stopped == {}
+    play(engine, [100.0] * 9 + [120.0], start=START + 9 * MINUTE)
+    assert len(calls) == MOST_FAILURES
+    assert engine.stopped == {"answers": "10 failures in a row, the last on btc: ZeroDivisionError: division by zero"}
+    assert "Indicator answers is stopped after 10 failures in a row" in caplog.text
+    assert [signal.indicator for signal in sent] == ["level"]
+
+
+def test_failures_are_counted_over_all_symbols():
+    symbols = tuple(f"coin{number}" for number in range(MOST_FAILURES))
+    engine, _ = signals(answering(failing), symbols=symbols)
+    for symbol in symbols:
+        engine.price(symbol, 100.0, START)
+    engine.tick(START + MINUTE)
+    assert list(engine.stopped) == ["answers"]
+
+
+def test_a_success_starts_the_count_anew():
+    answers = iter(([None] + [Reading(1.0, "buy", 7.0)] * 9) * 3)
+    engine, _ = signals(answering(lambda candle: next(answers)))
+    play(engine, [100.0] * 30)
+    assert engine.stopped == {}
+
+
+def test_an_indicator_that_cannot_be_made_is_stopped_like_one_that_fails():
+    class Unmade(Level):
+        def __init__(self, options: IndicatorOptions) -> None:
+            raise KeyError("period")
+
+    engine, sent = signals(("unmade", Unmade, ONE_MINUTE), ("level", Level, ONE_MINUTE))
+    play(engine, [100.0] * MOST_FAILURES + [120.0])
+    assert engine.stopped == {"unmade": "10 failures in a row, the last on btc: KeyError: 'period'"}
+    assert [signal.indicator for signal in sent] == ["level"]
+
+
+def test_one_instance_stopped_leaves_another_of_the_same_class_running():
+    class Picky(Level):
+        def update(self, candle: Candle) -> Reading | None:
+            return failing(candle) if self.options.timeframe == "1m" else super().update(candle)
+
+    engine, sent = signals(("picky", Picky, ONE_MINUTE), ("picky_5m", Picky, IndicatorOptions(timeframe="5m")))
+    play(engine, [120.0] * 15)
+    assert list(engine.stopped) == ["picky"]
+    assert [signal.indicator for signal in sent] == ["picky_5m"]
+
+
+def test_a_stopped_indicator_is_no_longer_among_the_last_signals():
+    answers = iter([Reading(1.0, "buy", 0.5)])
+    engine, sent = signals(answering(lambda candle: next(answers)))
+    play(engine, [100.0])
+    assert engine.last("btc") == sent != []
+    play(engine, [100.0] * MOST_FAILURES, start=START + MINUTE)
+    assert engine.last("btc") == []
+
+
+def test_a_failing_indicator_is_logged_once_a_minute_however_many_symbols(caplog):
+    every_second = IndicatorOptions(timeframe="1s")
+    symbols = ("btc", "eth", "sol")
+    answers = (None if number % 2 else "rubbish" for number in range(10_000))
+    _, answer, _ = answering(lambda candle: next(answers))
+    engine, _ = signals(("answers", answer, every_second), symbols=symbols)
+    for symbol in symbols:
+        engine.price(symbol, 100.0, START)
+    with caplog.at_level(logging.INFO):
+        for second in range(1, 181):
+            engine.tick(START + second * 1_000)
+    assert len(caplog.records) == 3
