@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from haunt.clock import Clock
@@ -14,10 +15,12 @@ CLOSE_GRACE = 5.0  # seconds for the client to answer our close frame
 
 
 class Listener(Protocol):
-    """Who hears of a connection. `on_close` comes exactly once, last."""
+    """Who hears of a connection: `on_closing` once, when nothing may be sent any more; `on_close` once, last."""
 
     def on_message(self, message: str | bytes) -> object: ...
+    def on_blocked(self) -> None: ...
     def on_drained(self) -> None: ...
+    def on_closing(self) -> None: ...
     def on_close(self) -> None: ...
 
 
@@ -76,6 +79,16 @@ class Connection:
     def blocked(self) -> bool:
         return self.transport.blocked
 
+    @property
+    def send_now(self) -> Callable[[bytes], int]:
+        return self.transport.send_now
+
+    def keep(self, data: bytes, taken: int) -> None:
+        self.transport.keep(data, taken)
+
+    def lose(self) -> None:
+        self.transport.lose()
+
     def start(self) -> None:
         self.transport.start(self)
 
@@ -95,6 +108,7 @@ class Connection:
         self._closing = True
         self.close_code, self.close_reason = code, reason
         self._grace = asyncio.get_running_loop().call_later(grace, self.on_lost)
+        self._listener.on_closing()
 
     # -- from the transport
 
@@ -114,6 +128,9 @@ class Connection:
         elif self.unfinished_since is None:
             self.unfinished_since = self.last_frame
 
+    def on_blocked(self) -> None:
+        self._listener.on_blocked()
+
     def on_drained(self) -> None:
         if self._pong is not None:
             pong, self._pong = self._pong, None
@@ -131,6 +148,8 @@ class Connection:
         if self.close_code is None:
             self.close_code = 1006
         self.transport.close()
+        if not self._closing:
+            self._listener.on_closing()
         self._listener.on_close()
 
     # -- frames

@@ -79,12 +79,17 @@ class StreamHandler(WebSocketHandler):
     def on_message(self, message: str | bytes) -> None:
         self.stream.router.receive(self.session, message)
 
+    def on_blocked(self) -> None:
+        self.session.take_place()
+
     def on_drained(self) -> None:
         self.stream.fanout.drained(self.session)
 
+    def on_closing(self) -> None:
+        self.stream.router.leave(self.session)
+
     def on_close(self) -> None:
         assert self.connection is not None
-        self.stream.router.leave(self.session)
         self.stream.clients.leave(self.connection)
         logger.debug("%s left (%s)", self.session.name, self.connection.close_code)
 

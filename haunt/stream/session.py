@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from haunt.clock import Clock
@@ -18,10 +18,19 @@ PLAIN = Form()
 
 
 class Wire(Protocol):
-    """What a session needs of a connection."""
+    """What a session needs of a connection.
+
+    `send_now` is the fastest way to send the same to many: only while not blocked; it returns how many bytes
+    were taken and may raise OSError. What it did not take goes to `keep`, its failure to `lose`. Whenever
+    `blocked` changes, the owner of the wire calls `Session.take_place`.
+    """
 
     @property
+    def send_now(self) -> Callable[[bytes], int]: ...
+    @property
     def blocked(self) -> bool: ...
+    def keep(self, data: bytes, taken: int) -> None: ...
+    def lose(self) -> None: ...
     def send(self, data: bytes) -> None: ...
     def close(self, code: int | None = None, reason: str = "", *, grace: float = 5.0) -> None: ...
 
@@ -42,6 +51,7 @@ class Session:
         "name",
         "owed",
         "rate_error_at",
+        "ready",
         "since",
         "waiting",
         "wire",
@@ -64,6 +74,7 @@ class Session:
         self.abuse = Abuse(abuse)
         self.rate_error_at = float("-inf")
         self.cohort: Cohort | None = None
+        self.ready = False
         self.since = 0
         self.owed: dict[State, None] = {}
         self.waiting: deque[tuple[State | None, bytes]] = deque()
@@ -92,22 +103,20 @@ class Session:
         """Send whole frames that must not be merged away: now, or in order when the socket drains."""
         if not self.wire.blocked:
             self.wire.send(frames)
-            self.notice_blocked()
             return
         self.waiting.append((about, frames))
         if len(self.waiting) > MOST_WAITING:
             self.waiting.clear()
             self.wire.close(1013, "slow consumer", grace=1.0)
 
-    def notice_blocked(self) -> None:
-        """After a write: a client that did not take all of it is behind until it drains."""
-        if self.wire.blocked and self.cohort is not None and self.cohort.ready.pop(self, 0) is None:
-            self.cohort.behind[self] = None
+    def take_place(self) -> None:
+        """Called when the socket blocks or drains: among the ready of the cohort, or those behind."""
+        if self.cohort is not None:
+            self.cohort.place(self)
 
     def catch_up(self) -> Iterator[bytes | Topic]:
         """What is owed now that the socket drained: the answers in order, then the topics."""
-        if self.cohort is not None and self.cohort.behind.pop(self, 0) is None:
-            self.cohort.ready[self] = None
+        self.take_place()
         waiting, self.waiting = self.waiting, deque()
         owed, self.owed = self.owed, {}
         topics = self.topics

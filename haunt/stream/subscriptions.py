@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -44,7 +44,8 @@ class Form(NamedTuple):
 class Cohort:
     """The clients with the very same subscriptions: they are sent the same joined bytes.
 
-    `ready` clients take what is sent; those in `behind` have bytes waiting and are owed the newest states.
+    `ready` clients take what is sent, by the function beside them; those in `behind` have bytes waiting and are
+    owed the newest states. `throttles` are the least seconds between two sendings of a state, for this cohort.
     """
 
     __slots__ = ("behind", "form", "pace", "ready", "subscriptions", "throttles", "topics")
@@ -52,7 +53,7 @@ class Cohort:
     def __init__(self, subscriptions: Mapping[str, Subscription], form: Form) -> None:
         self.subscriptions = subscriptions
         self.form = form
-        self.ready: dict[Session, None] = {}
+        self.ready: dict[Session, Callable[[bytes], int]] = {}
         self.behind: dict[Session, None] = {}
         self.topics: dict[State, Topic] = {}
         self.throttles: dict[State, float] = {}
@@ -67,17 +68,32 @@ class Cohort:
     def __len__(self) -> int:
         return len(self.ready) + len(self.behind)
 
+    def place(self, session: Session) -> None:
+        """Among the ready or among those behind, by its socket."""
+        session.ready = not session.blocked
+        if session.ready:
+            self.behind.pop(session, None)
+            self.ready[session] = session.wire.send_now
+        else:
+            self.ready.pop(session, None)
+            self.behind[session] = None
+
 
 class Subscriptions:
-    """The index from states to the cohorts that listen to them."""
+    """The index from states to the cohorts that listen to them, by the form they are sent in."""
 
     def __init__(self) -> None:
         self._cohorts: dict[tuple[frozenset[tuple[str, Subscription]], Form], Cohort] = {}
-        self._listeners: dict[State, dict[Cohort, None]] = {}
+        self._listeners: dict[State, dict[Topic, dict[Cohort, None]]] = {}
 
-    def listeners(self, state: State) -> Iterable[Cohort]:
-        """The cohorts that listen to a state; empty when nobody does."""
-        return self._listeners.get(state, ())
+    @property
+    def sessions(self) -> int:
+        """Clients with at least one subscription."""
+        return sum(len(cohort) for cohort in self._cohorts.values())
+
+    def listeners(self, state: State) -> Mapping[Topic, Mapping[Cohort, None]]:
+        """The cohorts that listen to a state, by topic; empty when nobody does."""
+        return self._listeners.get(state, {})
 
     def __contains__(self, state: State) -> bool:
         return state in self._listeners
@@ -90,12 +106,11 @@ class Subscriptions:
         key = (frozenset(subscriptions.items()), session.form)
         cohort = self._cohorts.get(key)
         if cohort is None:
-            cohort = Cohort(dict(subscriptions), session.form)
-            self._cohorts[key] = cohort
-            for state in cohort.topics:
-                self._listeners.setdefault(state, {})[cohort] = None
+            cohort = self._cohorts[key] = Cohort(dict(subscriptions), session.form)
+            for state, topic in cohort.topics.items():
+                self._listeners.setdefault(state, {}).setdefault(topic, {})[cohort] = None
         session.cohort = cohort
-        (cohort.behind if session.blocked else cohort.ready)[session] = None
+        cohort.place(session)
 
     def remove(self, session: Session) -> None:
         """Forget a client; the last one of its cohort takes the cohort with it."""
@@ -103,17 +118,22 @@ class Subscriptions:
         if cohort is None:
             return
         session.cohort = None
+        session.ready = False
         cohort.ready.pop(session, None)
         cohort.behind.pop(session, None)
-        if len(cohort):
-            return
+        if not len(cohort):
+            self._forget(cohort)
+
+    def _forget(self, cohort: Cohort) -> None:
         if cohort.pace is not None:
             cohort.pace.cancel()
         del self._cohorts[frozenset(cohort.subscriptions.items()), cohort.form]
-        for state in cohort.topics:
-            listeners = self._listeners[state]
-            del listeners[cohort]
-            if not listeners:
+        for state, topic in cohort.topics.items():
+            topics = self._listeners[state]
+            del topics[topic][cohort]
+            if not topics[topic]:
+                del topics[topic]
+            if not topics:
                 del self._listeners[state]
 
 

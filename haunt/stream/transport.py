@@ -17,9 +17,10 @@ CHUNK = 65_536
 
 
 class Receiver(Protocol):
-    """Who hears of a transport: bytes, an empty buffer after `send` had to wait, and the end."""
+    """Who hears of a transport: bytes, that something has to wait, that nothing waits any more, the end."""
 
     def on_data(self, data: bytes) -> None: ...
+    def on_blocked(self) -> None: ...
     def on_drained(self) -> None: ...
     def on_lost(self) -> None: ...
 
@@ -128,6 +129,8 @@ class SocketTransport:
         self.progress += taken
         self._buffer = bytearray(data[taken:])
         self._loop.add_writer(self._socket, self._on_writable)
+        if self._receiver is not None:
+            self._receiver.on_blocked()
 
     def lose(self) -> None:
         """Tell of the loss, later: whoever is sending to many must not see them change under its hands."""
@@ -222,6 +225,8 @@ class StreamTransport:
         length = len(data)
         self.waiting += length
         self._written.add_done_callback(lambda written: self._on_written(written, length))
+        if self._receiver is not None:
+            self._receiver.on_blocked()
 
     def lose(self) -> None:
         self._loop.call_soon(self._lose)
