@@ -33,7 +33,7 @@ def check(file: str) -> None:
     click.echo("\n".join([f"{file}: no mistakes", *summary(config)]))
     for broken in config.broken:
         click.echo(
-            f"warning: {broken.kind} {broken.name} will not run: plugin {broken.plugin} {broken.reason}", err=True
+            f"warning: {broken.kind} {broken.name} will not run: plugin {broken.plugin}: {broken.reason}", err=True
         )
 
 

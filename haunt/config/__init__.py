@@ -1,0 +1,1 @@
+"""The operator's file: YAML in, one validated Config out, or every mistake in it."""
