@@ -23,17 +23,20 @@ from haunt.market.events import (
     Ticker,
     Trade,
 )
+from haunt.market.symbols import Symbol
 from haunt.plugin.hookspecs import hookimpl
 from haunt.plugin.indicator import Indicator, IndicatorOptions, Reading
 from haunt.plugin.relay import Instrument, Relay
 from haunt.plugin.source import Source, SourceOptions
 from haunt.plugin.stream_source import StreamOptions, StreamSource
+from haunt.recording import Line, Player, Recording, RecordingError, find_adapter, make_player, paced
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Book", "BookDelta", "BookSnapshot", "Candle", "Clock", "Event", "FrameNumber", "HauntError",
-    "Indicator", "IndicatorOptions", "Instrument", "Level", "PluginError", "Quote", "Reading", "Refused",
-    "Relay", "Side", "Source", "SourceLost", "SourceOptions", "StreamOptions", "StreamSource", "Subscribed",
-    "Ticker", "Trade", "hookimpl", "milliseconds",
+    "Indicator", "IndicatorOptions", "Instrument", "Level", "Line", "Player", "PluginError", "Quote",
+    "Reading", "Recording", "RecordingError", "Refused", "Relay", "Side", "Source", "SourceLost",
+    "SourceOptions", "StreamOptions", "StreamSource", "Subscribed", "Symbol", "Ticker", "Trade",
+    "find_adapter", "hookimpl", "make_player", "milliseconds", "paced",
 ]  # fmt: skip

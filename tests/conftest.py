@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,9 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"needs {SHARED.name}/ beside the repository (recordings and the specification)")
     return SHARED
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_stray_event_loop() -> None:
+    """Tornado asks for the current event loop before it makes its own; asyncio would make one nobody closes."""
+    asyncio.set_event_loop(None)

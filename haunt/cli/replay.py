@@ -29,6 +29,7 @@ KINDS = {
     BookDelta: "book_delta",
 }
 SHOWN_LEVELS = 10
+PROGRESS_SECONDS = 1.0
 
 
 def _speed(text: str) -> float | None:
@@ -108,7 +109,7 @@ async def _show_progress(recording: Recording) -> None:
     console = Console(stderr=True)
     if not console.is_terminal:
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(PROGRESS_SECONDS)
             click.echo(f"{recording.position / recording.size:.0%} of {recording.size:,} bytes", err=True)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task(recording.path.name, total=recording.size)
