@@ -45,33 +45,40 @@ class BookSide:
         return [levels[key] for key in self._keys[: -depth - 1 : -1]]
 
     def replace(self, levels: Sequence[Level]) -> None:
-        """Forget everything, then hold these. Raises ValueError for a price or quantity that cannot be."""
-        self._keys.clear()
-        self._levels.clear()
-        sign, held = self._sign, self._levels
-        for level in levels:
-            price, quantity = float(level[0]), float(level[1])
-            if not (0.0 < price < LARGEST and 0.0 <= quantity < LARGEST):
-                raise ValueError(f"impossible level {level!r:.80}")
-            if quantity:
-                held[price * sign] = level
-        self._keys.extend(sorted(held))
+        """Forget everything, then hold these. Raises ValueError as `update` does."""
+        self.clear()
+        # Venues send a book best first; from its end each level is appended instead of inserted.
+        self.update(levels[::-1])
 
     def update(self, levels: Sequence[Level]) -> None:
-        """Set these levels; a quantity of zero removes one. Raises ValueError as `replace` does."""
+        """Set these levels; a quantity of zero removes one. Raises ValueError for a price or quantity that
+        cannot be: the levels before it are set, so the book can no longer be trusted."""
         sign, keys, held = self._sign, self._keys, self._levels
-        for level in levels:
-            price, quantity = float(level[0]), float(level[1])
-            if not (0.0 < price < LARGEST and 0.0 <= quantity < LARGEST):
-                raise ValueError(f"impossible level {level!r:.80}")
-            key = price * sign
-            if quantity:
-                if key not in held:
-                    insort(keys, key)
-                held[key] = level
-            elif key in held:
-                del held[key]
-                del keys[bisect_left(keys, key)]
+        level: Level = ()
+        try:
+            for level in levels:
+                key = float(level[0]) * sign
+                quantity = float(level[1])
+                if key in held:
+                    if 0.0 < quantity < LARGEST:
+                        held[key] = level
+                        continue
+                    if quantity == 0.0:
+                        del held[key]
+                        del keys[bisect_left(keys, key)]
+                        continue
+                elif 0.0 < key * sign < LARGEST and 0.0 <= quantity < LARGEST:
+                    if quantity:
+                        insort(keys, key)
+                        held[key] = level
+                    continue
+                raise ValueError
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            raise ValueError(f"impossible level {level!r:.80}") from None
+
+    def clear(self) -> None:
+        self._keys.clear()
+        self._levels.clear()
 
     def truncate(self, depth: int) -> None:
         """Keep the best `depth` levels."""
@@ -100,15 +107,20 @@ class Book:
     def replace(self, bids: Sequence[Level], asks: Sequence[Level]) -> None:
         self.bids.replace(bids)
         self.asks.replace(asks)
+        self._truncate()
 
     def update(self, bids: Sequence[Level], asks: Sequence[Level]) -> None:
         if bids:
             self.bids.update(bids)
         if asks:
             self.asks.update(asks)
+        self._truncate()
+
+    def clear(self) -> None:
+        self.bids.clear()
+        self.asks.clear()
+
+    def _truncate(self) -> None:
         if self.depth is not None:
             self.bids.truncate(self.depth)
             self.asks.truncate(self.depth)
-
-    def clear(self) -> None:
-        self.replace((), ())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite
 from typing import Literal
 
 from haunt.market.book import LARGEST, Book
@@ -19,7 +18,9 @@ WIDEST_SPREAD = 0.02
 # Deltas held back while a snapshot is fetched: Binance sends ten a second, a slow snapshot takes half a minute.
 MOST_PENDING = 5_000
 # Venues repeat the last 50 to 100 trades after every reconnect.
-MOST_TRADE_IDS = 2_048
+TRADE_IDS = 1_024
+# The year 5138: a timestamp beyond it is not in milliseconds.
+LATEST = 10**14
 
 
 @dataclass(slots=True)
@@ -42,6 +43,8 @@ class Feed:
     __slots__ = (
         "_from_quote",
         "_last_delta",
+        "_last_trade",
+        "_older_trade_ids",
         "_pending",
         "_quote_sequence",
         "_trade_ids",
@@ -59,6 +62,7 @@ class Feed:
         "received",
         "sequence",
         "source",
+        "stale_after",
         "symbol",
         "timestamp",
         "venue",
@@ -78,6 +82,7 @@ class Feed:
         integrity: Integrity | None = None,
         checksum: Checksum | None = None,
         weight: float = 1.0,
+        stale_after: float = 30.0,
     ) -> None:
         self.source = source
         self.venue = venue
@@ -85,6 +90,7 @@ class Feed:
         self.symbol = symbol
         self.quote = quote
         self.weight = weight
+        self.stale_after = stale_after
         self.integrity = integrity or Integrity()
         self.checksum = checksum
         self.book = Book()
@@ -103,9 +109,15 @@ class Feed:
         self._quote_sequence: int | None = None
         self._last_delta: int | None = None
         self._pending: deque[BookDelta] = deque(maxlen=MOST_PENDING)
-        self._trade_ids: dict[str, None] = {}
+        self._last_trade = 0
+        self._trade_ids: set[str] = set()
+        self._older_trade_ids: set[str] = set()
 
     # -- what the market reads
+
+    def fresh(self, now: float) -> bool:
+        """Whether it said anything within `stale_after` seconds of the monotonic time `now`."""
+        return self.received is not None and now - self.received <= self.stale_after
 
     @property
     def price(self) -> float | None:
@@ -121,80 +133,71 @@ class Feed:
 
     def apply_trade(self, trade: Trade, now: float) -> bool:
         """False for a trade seen before: venues repeat the latest ones after a reconnect."""
-        _check_positive("price", trade.price)
-        _check_positive("quantity", trade.quantity)
-        if trade.id in self._trade_ids:
+        _, trade_id, price, quantity, _, timestamp = trade
+        if not (0.0 < price < LARGEST and 0.0 < quantity < LARGEST and 0 < timestamp < LATEST):
+            raise ValueError(f"impossible trade {trade!r:.160}")
+        if trade_id in self._trade_ids or trade_id in self._older_trade_ids:
             return False
-        self._trade_ids[trade.id] = None
-        if len(self._trade_ids) > MOST_TRADE_IDS:
-            del self._trade_ids[next(iter(self._trade_ids))]
-        if self.timestamp is None or trade.timestamp >= self.timestamp or self.last is None:
-            self.last = trade.price
-        self._receive(trade.timestamp, now)
+        self._trade_ids.add(trade_id)
+        if len(self._trade_ids) >= TRADE_IDS:
+            self._older_trade_ids, self._trade_ids = self._trade_ids, set()
+        if timestamp >= self._last_trade:
+            self._last_trade = timestamp
+            self.last = price
+        self._receive(timestamp, now)
         return True
 
     def apply_quote(self, quote: Quote, now: float) -> bool:
-        _check_positive("bid", quote.bid)
-        _check_positive("ask", quote.ask)
-        if quote.bid >= quote.ask:
-            raise ValueError(f"crossed quote {quote.bid} / {quote.ask}")
-        self._receive(quote.timestamp, now)
-        if quote.sequence is not None:
-            if self.book_state == "synced" and self.sequence is not None and quote.sequence < self.sequence:
+        """False for a quote older than the book, or equal to the one before."""
+        _, bid, ask, sequence, timestamp = quote
+        if not 0.0 < bid < ask < LARGEST:
+            raise ValueError(f"impossible quote {bid!r} / {ask!r}")
+        self._receive(timestamp, now)
+        if sequence is not None:
+            if self.book_state == "synced" and self.sequence is not None and sequence < self.sequence:
                 return False
-            self._quote_sequence = quote.sequence
+            self._quote_sequence = sequence
         self._from_quote = True
-        changed = (quote.bid, quote.ask) != (self.bid, self.ask)
-        self.bid, self.ask = quote.bid, quote.ask
-        return changed
+        if bid == self.bid and ask == self.ask:
+            return False
+        self.bid, self.ask = bid, ask
+        return True
 
     def apply_ticker(self, ticker: Ticker, now: float) -> bool:
-        _check_positive("last", ticker.last)
-        self.last = ticker.last
-        self.open_24h = _positive_or_none(ticker.open_24h)
-        self.volume_24h = _positive_or_none(ticker.volume_24h)
-        self.quote_volume_24h = _positive_or_none(ticker.quote_volume_24h)
+        """Figures that cannot be are None; a last price that cannot be refuses the ticker."""
+        if not 0.0 < ticker.last < LARGEST:
+            raise ValueError(f"impossible last price {ticker.last!r}")
+        figures = (
+            _possible(ticker.open_24h) or None,
+            _possible(ticker.volume_24h),
+            _possible(ticker.quote_volume_24h),
+        )
         self._receive(ticker.timestamp, now)
+        self.last = ticker.last
+        self.open_24h, self.volume_24h, self.quote_volume_24h = figures
         return True
 
     def apply_snapshot(self, snapshot: BookSnapshot, now: float) -> bool:
-        """Hold this book. A snapshot fetched apart takes the deltas held back for it, if they meet it."""
-        self._replace(snapshot)
-        if snapshot.apart:
-            for delta in self._pending:
-                if self._is_old(delta):
-                    continue
-                if not self._meets(delta):
-                    self.lose_book(f"the snapshot {snapshot.sequence} is older than the first delta held back")
-                    return True
-                self._update(delta)
-        elif snapshot.sequence is not None:
-            self._last_delta = snapshot.sequence
-        self._pending.clear()
-        self._receive(snapshot.timestamp, now)
-        self._verify(snapshot.checksum)
-        return True
+        """Hold this book. A snapshot fetched apart takes the deltas held back for it, if they meet it.
+
+        A snapshot that cannot be loses the book.
+        """
+        try:
+            return self._take_snapshot(snapshot, now)
+        except (ValueError, TypeError) as error:
+            self._refuse(error)
+            raise
 
     def apply_delta(self, delta: BookDelta, now: float) -> bool:
-        """Change the book, hold the delta back while a snapshot is on its way, or lose the book on a gap."""
-        if delta.sequence is not None and not self._follows(delta):
-            return False
-        self._receive(delta.timestamp, now)
-        if self.book_state != "synced":
-            if delta.sequence is not None:
-                self._pending.append(delta)
-                if self.book_state == "empty":
-                    self.lose_book("deltas arrived before a snapshot")
-            return False
-        if self._is_old(delta):
-            return False
-        if not self._meets(delta):
-            self.lose_book(f"the first delta ({delta.previous}) leaves a gap after the snapshot ({self.sequence})")
-            return True
-        before = (self.bid, self.ask)
-        self._update(delta)
-        self._verify(delta.checksum)
-        return bool(delta.bids or delta.asks) or before != (self.bid, self.ask)
+        """Change the book, hold the delta back while a snapshot is on its way, or lose the book on a gap.
+
+        A delta that cannot be leaves a hole, so it loses the book too.
+        """
+        try:
+            return self._take_delta(delta, now)
+        except (ValueError, TypeError) as error:
+            self._refuse(error)
+            raise
 
     def lose_book(self, reason: str) -> None:
         """The book can no longer be trusted: it is empty until a new snapshot."""
@@ -212,27 +215,83 @@ class Feed:
         self.book_state = "empty"
         self._pending.clear()
         self._quote_sequence = self._last_delta = None
+        self._last_trade = 0
         self.last = self.timestamp = self.received = None
 
-    # -- the integrity rule
+    # -- the book and its integrity rule
 
-    def _follows(self, delta: BookDelta) -> bool:
+    def _take_snapshot(self, snapshot: BookSnapshot, now: float) -> bool:
+        if snapshot.apart and self._is_newer_than(snapshot):
+            return False
+        self._replace(snapshot)
+        if snapshot.apart:
+            self._catch_up()
+        elif snapshot.sequence is not None:
+            self._last_delta = snapshot.sequence
+        if self.book_state == "synced":
+            self._pending.clear()
+            self._verify(snapshot.checksum)
+        self._receive(snapshot.timestamp, now)
+        return True
+
+    def _catch_up(self) -> None:
+        """Apply the deltas held back; keep them for another snapshot if this one does not reach them."""
+        for delta in self._pending:
+            if self._is_old(delta):
+                continue
+            if not self._meets(delta):
+                self.lose_book(f"the snapshot {self.sequence} is older than the first delta held back")
+                return
+            self._update(delta)
+            if self.book_state != "synced":
+                return
+
+    def _take_delta(self, delta: BookDelta, now: float) -> bool:
+        was_synced = self.book_state == "synced"
+        if delta.sequence is not None and not self._follows(delta, delta.sequence):
+            return False
+        self._receive(delta.timestamp, now)
+        if self.book_state != "synced":
+            if delta.sequence is not None:
+                self._pending.append(delta)
+                if self.book_state == "empty":
+                    self.lose_book("deltas arrived before a snapshot")
+            return was_synced
+        if self._is_old(delta):
+            return False
+        if not self._meets(delta):
+            self.lose_book(f"the first delta ({delta.previous}) leaves a gap after the snapshot ({self.sequence})")
+            self._pending.append(delta)
+            return True
+        before = (self.bid, self.ask)
+        self._update(delta)
+        self._verify(delta.checksum)
+        return bool(delta.bids or delta.asks) or before != (self.bid, self.ask)
+
+    def _refuse(self, error: Exception) -> None:
+        self._pending.clear()
+        self._last_delta = None
+        self.lose_book(str(error))
+
+    def _follows(self, delta: BookDelta, sequence: int) -> bool:
         """Count the link from the delta before; a missing one loses the book. False for an old delta."""
-        assert delta.sequence is not None
-        last, self._last_delta = self._last_delta, delta.sequence
+        last = self._last_delta
+        if last is not None and sequence <= last:
+            return False
+        self._last_delta = sequence
         if last is None:
             return True
-        if delta.sequence <= last:
-            self._last_delta = last
-            return False
-        if delta.previous is not None and delta.previous > last:
-            self.integrity.gaps += 1
-            self._pending.clear()
-            if self.book_state == "synced":
-                self.lose_book(f"gap: delta {delta.sequence} follows {delta.previous}, not {last}")
+        if delta.previous is None or delta.previous <= last:
+            self.integrity.links += 1
             return True
-        self.integrity.links += 1
+        self.integrity.gaps += 1
+        if self.book_state == "synced":
+            self.lose_book(f"gap: delta {sequence} follows {delta.previous}, not {last}")
         return True
+
+    def _is_newer_than(self, snapshot: BookSnapshot) -> bool:
+        mine, its = self.sequence, snapshot.sequence
+        return self.book_state == "synced" and mine is not None and its is not None and its < mine
 
     def _is_old(self, delta: BookDelta) -> bool:
         return delta.sequence is not None and self.sequence is not None and delta.sequence <= self.sequence
@@ -241,25 +300,14 @@ class Feed:
         return delta.previous is None or self.sequence is None or delta.previous <= self.sequence
 
     def _replace(self, snapshot: BookSnapshot) -> None:
-        try:
-            self.book.replace(snapshot.bids, snapshot.asks)
-        except ValueError as error:
-            self.lose_book(str(error))
-            raise
-        if self.book.depth is not None:
-            self.book.bids.truncate(self.book.depth)
-            self.book.asks.truncate(self.book.depth)
+        self.book.replace(snapshot.bids, snapshot.asks)
         self.book_state = "synced"
         self.lost_because = ""
         self.sequence = snapshot.sequence
         self._look_at_top()
 
     def _update(self, delta: BookDelta) -> None:
-        try:
-            self.book.update(delta.bids, delta.asks)
-        except ValueError as error:
-            self.lose_book(str(error))
-            raise
+        self.book.update(delta.bids, delta.asks)
         if delta.sequence is not None:
             self.sequence = delta.sequence
         self._look_at_top()
@@ -283,15 +331,10 @@ class Feed:
         self.lose_book(f"checksum: the venue says {checksum}, the book gives another")
 
     def _receive(self, timestamp: int | None, now: float) -> None:
-        self.received = now
-        if timestamp is not None and (self.timestamp is None or timestamp > self.timestamp):
+        if timestamp is not None and (self.timestamp or 0) < timestamp < LATEST:
             self.timestamp = timestamp
+        self.received = now
 
 
-def _check_positive(name: str, value: float) -> None:
-    if not 0.0 < value < LARGEST:
-        raise ValueError(f"impossible {name} {value!r}")
-
-
-def _positive_or_none(value: float | None) -> float | None:
-    return value if value is not None and isfinite(value) and 0.0 <= value < LARGEST else None
+def _possible(value: float | None) -> float | None:
+    return value if value is not None and 0.0 <= value < LARGEST else None

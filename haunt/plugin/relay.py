@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from haunt.clock import Clock
@@ -26,6 +26,13 @@ logger = logging.getLogger(__name__)
 Deliver = Callable[[Feed, Event], None]
 DEFAULT_QUOTES = ("USD", "USDT", "USDC")
 REPEAT_AFTER = 60.0  # seconds before the same complaint is logged again
+APPLY: Mapping[type, Callable[..., bool]] = {
+    BookDelta: Feed.apply_delta,
+    BookSnapshot: Feed.apply_snapshot,
+    Quote: Feed.apply_quote,
+    Ticker: Feed.apply_ticker,
+    Trade: Feed.apply_trade,
+}
 
 
 class Instrument(NamedTuple):
@@ -56,6 +63,7 @@ class Relay:
         quotes: Sequence[str] = DEFAULT_QUOTES,
         checksum: Checksum | None = None,
         weight: float = 1.0,
+        stale_after: float = 30.0,
         clock: Clock | None = None,
     ) -> None:
         self.source = source
@@ -72,7 +80,8 @@ class Relay:
         self._quotes = [quote.upper() for quote in quotes]
         self._checksum = checksum
         self._weight = weight
-        self._clock = clock or Clock()
+        self._stale_after = stale_after
+        self._now = (clock or Clock()).monotonic
         self._frame_number: int | None = None
         self._said: dict[str, float] = {}
 
@@ -85,7 +94,8 @@ class Relay:
 
     def choose(self, instruments: Iterable[Instrument]) -> list[str]:
         """The venue symbols to subscribe to: for each wanted symbol and venue the market in the first of
-        `quotes` that the venue offers. Symbols the venue does not offer are named in the log."""
+        `quotes` that the venue offers, under the first of its names. Symbols the venue does not offer are
+        named in the log."""
         offered: dict[tuple[str, str], list[Instrument]] = {}
         venues: set[str] = set()
         for instrument in instruments:
@@ -98,8 +108,8 @@ class Relay:
             for venue in sorted(venues):
                 candidates = [
                     instrument
-                    for asset in symbol.assets
-                    for instrument in offered.get((venue, asset), ())
+                    for name in (symbol.name, *symbol.aliases)
+                    for instrument in offered.get((venue, name.upper()), ())
                     if instrument.quote.upper() in self._quotes
                 ]
                 if candidates:
@@ -126,6 +136,7 @@ class Relay:
                 integrity=self.integrity,
                 checksum=self._checksum,
                 weight=self._weight,
+                stale_after=self._stale_after,
             )
         return feed
 
@@ -152,30 +163,25 @@ class Relay:
         logged at most once a minute; it never raises."""
         self.events += 1
         kind = type(event)
-        if kind is FrameNumber:
-            self._count_frame(event.number)  # type: ignore[union-attr]
-            return
-        feed = self.feeds.get(event.venue_symbol)  # type: ignore[union-attr]
-        if feed is None:
-            self._publish_without_feed(event)
-            return
-        now = self._clock.monotonic()
+        feed = None
+        changed = False
         try:
-            if kind is Trade:
-                changed = feed.apply_trade(event, now)  # type: ignore[arg-type]
-            elif kind is BookDelta:
-                changed = feed.apply_delta(event, now)  # type: ignore[arg-type]
-            elif kind is Quote:
-                changed = feed.apply_quote(event, now)  # type: ignore[arg-type]
-            elif kind is Ticker:
-                changed = feed.apply_ticker(event, now)  # type: ignore[arg-type]
-            elif kind is BookSnapshot:
-                changed = feed.apply_snapshot(event, now)  # type: ignore[arg-type]
-            else:
-                changed = self._acknowledge(feed, event)
+            if kind is FrameNumber:
+                self._count_frame(event.number)  # type: ignore[union-attr]
+                return
+            feed = self.feeds.get(event.venue_symbol)  # type: ignore[union-attr]
+            if feed is None:
+                self._publish_without_feed(event)
+                return
+            apply = APPLY.get(kind)
+            changed = apply(feed, event, self._now()) if apply is not None else self._acknowledge(feed, event)
         except (ValueError, TypeError) as error:
+            if feed is None:
+                self._reject(f"{event!r:.80}: {error}")
+                return
             self._reject(f"{feed.venue_symbol}: {error}")
-            changed = True
+            # What cannot be is not for the market, but that it cost the book is.
+            changed = kind is BookDelta or kind is BookSnapshot
         if feed.book_state == "lost" and feed.venue_symbol not in self.lost:
             self.lost.add(feed.venue_symbol)
         if changed:
@@ -222,7 +228,7 @@ class Relay:
         self._complain(f"dropped what cannot be: {reason} ({self.rejected} so far)", key="rejected")
 
     def _complain(self, message: str, *, key: str | None = None) -> None:
-        now = self._clock.monotonic()
+        now = self._now()
         key = key or message
         if now - self._said.get(key, -REPEAT_AFTER) < REPEAT_AFTER:
             return

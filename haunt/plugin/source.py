@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from haunt.market.feed import Checksum
+from haunt.market.book import Book
 from haunt.plugin.relay import DEFAULT_QUOTES, Relay
 
 
@@ -37,7 +37,7 @@ class Source:
     name: ClassVar[str]
     simulated: ClassVar[bool] = False
     """True when the data is made up: clients, logs and pages are told so."""
-    checksum: ClassVar[Checksum | None] = None
+    checksum: ClassVar[staticmethod[[Book], int] | None] = None
 
     options: SourceOptions
 

@@ -1,0 +1,125 @@
+"""The venues' parsers on frames no venue would send."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from math import inf
+from typing import Any
+
+import pytest
+from haunt_sources.binance.parser import parse as parse_binance
+from haunt_sources.coinbase.parser import parse as parse_coinbase
+from haunt_sources.kraken.parser import checksum
+from haunt_sources.kraken.parser import parse as parse_kraken
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from haunt import Event, Instrument, Refused, Relay, SourceLost
+from haunt.plugin.stream_source import NONSENSE
+
+TIME = "2026-01-02T03:04:05.678Z"
+BINANCE: list[Any] = [
+    {"stream": "ab@trade", "data": {"e": "trade", "E": 9, "s": "AB", "t": 7, "p": "3.5", "q": "1", "T": 9, "m": True}},
+    {"stream": "ab@bookTicker", "data": {"u": 900, "s": "AB", "b": "3", "B": "1", "a": "4", "A": "2"}},
+    {"e": "depthUpdate", "E": 9, "s": "AB", "U": 1, "u": 3, "b": [["3", "1.50"]], "a": [["4.0", "0.00"]]},
+    {"data": {"e": "24hrTicker", "E": 9, "s": "AB", "c": "3.5", "o": "3", "v": "12.5", "q": "375.0"}},
+    {"error": {"code": 2, "msg": "Invalid request"}, "id": 1},
+]
+COINBASE: list[Any] = [
+    {"channel": channel, "timestamp": TIME, "sequence_num": 1, "events": [event]}
+    for channel, event in {
+        "l2_data": {
+            "type": "snapshot",
+            "product_id": "AB",
+            "updates": [{"side": "bid", "price_level": "3", "new_quantity": "1"}],
+        },
+        "market_trades": {
+            "trades": [{"product_id": "AB", "trade_id": "1", "price": "3", "size": "1", "side": "BUY", "time": TIME}]
+        },
+        "ticker": {"tickers": [{"product_id": "AB", "price": "3", "volume_24_h": "1", "price_percent_chg_24_h": "1"}]},
+        "subscriptions": {"subscriptions": {"level2": ["AB"]}},
+    }.items()
+] + [{"type": "error", "message": "no"}]
+KRAKEN: list[Any] = [
+    {"channel": channel, "type": "snapshot", "data": [{"symbol": "AB", "timestamp": TIME} | data]}
+    for channel, data in {
+        "book": {"bids": [{"price": 3.0, "qty": 1.0}], "asks": [{"price": 4.0, "qty": 1.0}], "checksum": 1},
+        "trade": {"side": "sell", "price": 3.5, "qty": 0.25, "trade_id": 71},
+        "ticker": {"last": 3.5, "volume": 10.0, "vwap": 3.0, "change": 0.5},
+    }.items()
+] + [
+    {"method": "subscribe", "success": True, "result": {"channel": "book", "symbol": "AB", "depth": 10}},
+    {"method": "subscribe", "success": False, "symbol": "AB", "error": "no"},
+]
+
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**63), st.floats(), st.text(max_size=5)),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=3), values, max_size=3),
+    max_leaves=5,
+)
+
+
+def broken(value: Any, draw: st.DrawFn) -> Any:
+    """The same with one part of it replaced, left out, or made two."""
+    if isinstance(value, dict | list) and value and draw(st.integers(0, 4)):
+        keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+        key, copy = draw(st.sampled_from(keys)), value.copy()
+        if draw(st.integers(0, 5)):
+            copy[key] = broken(value[key], draw)
+        else:
+            del copy[key]
+        return copy
+    return draw(json_values)
+
+
+@st.composite
+def broken_frames(draw: st.DrawFn, frames: list[Any]) -> str:
+    return json.dumps(broken(draw(st.sampled_from(frames)), draw))
+
+
+@pytest.mark.parametrize(
+    ("parse", "frames"),
+    [(parse_binance, BINANCE), (parse_coinbase, COINBASE), (parse_kraken, KRAKEN)],
+    ids=["binance", "coinbase", "kraken"],
+)
+@settings(deadline=None)
+@given(data=st.data())
+def test_a_broken_frame_is_refused_or_dropped_and_harms_nothing(
+    parse: Callable[[str], Iterable[Event]], frames: list[Any], data: st.DataObject
+) -> None:
+    relay = Relay("venue", wanted=(), deliver=lambda feed, event: None, checksum=checksum)
+    feed = relay.add(Instrument("AB", "A", "B"), "a")
+    for frame in data.draw(st.lists(broken_frames(frames) | st.sampled_from(frames).map(json.dumps), max_size=4)):
+        try:
+            events = list(parse(frame))
+            assert events == list(parse(frame)) or "NaN" in frame, "a parser has no memory"
+        except (*NONSENSE, SourceLost):
+            continue
+        for event in events:
+            relay.publish(event)
+        assert feed.price is None or 0 < feed.price < inf
+        assert not feed.book.crossed
+
+
+@pytest.mark.parametrize("parse", [parse_binance, parse_coinbase, parse_kraken])
+@settings(deadline=None)
+@given(frame=st.one_of(st.text(), st.binary(), json_values.map(json.dumps)))
+def test_any_text_is_refused_or_says_nothing_of_a_market(
+    parse: Callable[[str | bytes], Iterable[Event]], frame: str | bytes
+) -> None:
+    with suppress(*NONSENSE):
+        assert all(isinstance(event, Refused) for event in parse(frame))
+
+
+@pytest.mark.parametrize(
+    ("parse", "frames"),
+    [(parse_binance, BINANCE), (parse_coinbase, COINBASE), (parse_kraken, KRAKEN)],
+    ids=["binance", "coinbase", "kraken"],
+)
+def test_the_same_frame_gives_the_same_events(parse: Callable[[str], Iterable[Event]], frames: list[Any]) -> None:
+    for frame in map(json.dumps, frames):
+        events = list(parse(frame))
+        assert events
+        assert list(parse(frame)) == events
