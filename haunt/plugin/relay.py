@@ -175,7 +175,7 @@ class Relay:
                 return
             apply = APPLY.get(kind)
             changed = apply(feed, event, self._now()) if apply is not None else self._acknowledge(feed, event)
-        except (ValueError, TypeError) as error:
+        except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
             if feed is None:
                 self._reject(f"{event!r:.80}: {error}")
                 return

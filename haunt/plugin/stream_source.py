@@ -1,26 +1,28 @@
-"""A source that is one WebSocket to one venue: connect, subscribe, read, keep alive, rebuild lost books."""
+"""A source that is one WebSocket to one venue: subscribe, read, keep alive, rebuild lost books."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from pydantic import Field
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
-from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
+from pydantic import Field, field_validator
 
 from haunt.errors import SourceLost
 from haunt.market.events import Event
-from haunt.plugin.relay import Instrument
+from haunt.plugin.connection import VenueConnection, fetch
+from haunt.plugin.relay import REPEAT_AFTER, Instrument, Relay
 from haunt.plugin.source import Source, SourceOptions
 
 logger = logging.getLogger(__name__)
 
-# Coinbase sends a book of 5 MB in one frame.
-LARGEST_FRAME = 64 * 1024 * 1024
-RESYNC_PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0)
+# What a parser raises for input that makes no sense; anything else is a bug in it.
+NONSENSE = (ValueError, KeyError, TypeError, IndexError, OverflowError)
+DOUBLINGS = 4  # of the pause between attempts
+# A venue that ignores a resubscription sends its books to a new connection.
+RECONNECT_EVERY = 5
+SNAPSHOTS_AT_ONCE = 4
 
 
 class StreamOptions(SourceOptions):
@@ -31,6 +33,39 @@ class StreamOptions(SourceOptions):
     silence_timeout: float = Field(
         30.0, gt=0, description="Seconds without any frame after which the connection is given up."
     )
+    first_data_timeout: float = Field(
+        30.0, gt=0, description="Seconds after subscribing until a market without data is named in the log."
+    )
+    resync_interval: float = Field(
+        5.0, gt=0, description="Least seconds between two attempts to rebuild one order book; up to 16 times that."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_websocket(cls, url: str) -> str:
+        if not url.startswith(("ws://", "wss://")):
+            raise ValueError("must begin with ws:// or wss://")
+        return url
+
+
+@dataclass(slots=True)
+class Attempts:
+    """Attempts at one thing, each followed by a pause twice as long; after a calm time the first pause again."""
+
+    first_pause: float
+    count: int = 0
+    pause: float = 0.0
+    until: float = 0.0
+
+    def add(self, now: float) -> None:
+        calm = now > self.until + self.pause
+        self.count = 1 if calm else self.count + 1
+        self.pause = self.first_pause * 2 ** min(self.count - 1, DOUBLINGS)
+        self.until = now + self.pause
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next attempt may be made."""
+        return max(0.0, self.until - now)
 
 
 class StreamSource(Source):
@@ -43,11 +78,18 @@ class StreamSource(Source):
 
     options: StreamOptions
     ping_message: str | None = None
+    """The venue's own ping; a ping of the WebSocket protocol is sent where it has none."""
     ping_interval: float = 20.0
+    """Seconds between two pings; zero for none."""
     message_interval: float = 0.0
     """Seconds between two messages to the venue, for venues that count them."""
 
-    _connection: WebSocketClientConnection | None = None
+    def __init__(self, options: StreamOptions, relay: Relay) -> None:
+        super().__init__(options, relay)
+        self._connection: VenueConnection | None = None
+        self._attempts: dict[str, Attempts] = {}
+        self._fetch_after = self._quiet_until = 0.0
+        self._without_data: set[str] = set()
 
     # -- what a venue's plugin provides
 
@@ -60,8 +102,11 @@ class StreamSource(Source):
         raise NotImplementedError
 
     def parse(self, frame: str | bytes) -> Iterable[Event]:
-        """The events of one frame. Pure: no state, no I/O. Raises ValueError, KeyError or TypeError for a
-        frame that makes no sense: it is dropped and counted."""
+        """The events of one frame. Pure: no state, no I/O.
+
+        ValueError, KeyError, TypeError, IndexError or OverflowError mean that the frame makes no sense: it is
+        dropped and counted. Anything else is a bug: the connection is closed, the supervisor logs it and runs again.
+        """
         raise NotImplementedError
 
     def snapshot_url(self, venue_symbol: str) -> str | None:
@@ -76,47 +121,17 @@ class StreamSource(Source):
         """What to send to get this book's snapshot anew; nothing = only a new connection does it."""
         return ()
 
-    # -- what every venue needs
-
-    async def run(self) -> None:
-        venue_symbols = self.relay.choose(await self.instruments())
-        if not venue_symbols:
-            raise SourceLost(f"{self.options.url} offers none of the symbols it is asked for", retry_after=60)
-        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._resyncs: dict[str, asyncio.Task[None]] = {}
-        self._frames = 0
-        try:
-            self._connection = await self._connect()
-            self.relay.open()
-            helpers = [
-                asyncio.create_task(self._send_all(self.subscribe_messages(venue_symbols))),
-                asyncio.create_task(self._watch()),
-            ]
-            try:
-                await self._ended
-            finally:
-                for task in (*helpers, *self._resyncs.values()):
-                    task.cancel()
-        finally:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+    # -- what it may use
 
     async def fetch(self, url: str) -> str:
         """The body of a GET. Raises SourceLost with the venue's own Retry-After when it refuses."""
-        client = AsyncHTTPClient()
-        request = HTTPRequest(
-            url, connect_timeout=self.options.connect_timeout, request_timeout=30.0, user_agent="haunt"
-        )
-        try:
-            response = await client.fetch(request)
-        except HTTPClientError as error:
-            wait = error.response.headers.get("Retry-After", "") if error.response is not None else ""
-            retry_after = float(wait) if wait.isdigit() else 1800.0 if error.code in (403, 451) else 0.0
-            raise SourceLost(f"{url} answered {error.code} {error.message}", retry_after=retry_after) from None
-        except OSError as error:
-            raise SourceLost(f"{url} cannot be reached: {error}") from None
-        return response.body.decode()
+        return await fetch(url, connect_timeout=self.options.connect_timeout)
+
+    def send(self, message: str) -> None:
+        """Send a text frame after those before it, such as the answer to a venue's own ping. Nothing happens
+        while there is no connection."""
+        if self._connection is not None:
+            self._connection.send(message)
 
     def receive(self, frame: str | bytes) -> None:
         """Publish the events of one frame; a frame that makes no sense is dropped and counted."""
@@ -124,111 +139,131 @@ class StreamSource(Source):
         try:
             for event in self.parse(frame):
                 relay.publish(event)
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except NONSENSE as error:
             relay.reject_frame(frame, error)
 
-    async def _connect(self) -> WebSocketClientConnection:
-        url = self.options.url
-        request = HTTPRequest(url, connect_timeout=self.options.connect_timeout, user_agent="haunt")
-        try:
-            return await websocket_connect(
-                request,
-                on_message_callback=self._on_frame,
-                ping_interval=self.ping_interval,
-                max_message_size=LARGEST_FRAME,
+    # -- one connection
+
+    async def run(self) -> None:
+        """Connect, subscribe and publish until the connection ends. Nothing it started outlives it."""
+        venue_symbols = self.relay.choose(await self._offered())
+        if not venue_symbols:
+            raise SourceLost(
+                f"{self.options.url} offers none of the symbols it is asked for; change `symbols` or `quotes`",
+                retry_after=60.0,
             )
-        except HTTPClientError as error:
-            raise SourceLost(f"{url} answered {error.code} {error.message}") from None
-        except (OSError, WebSocketError, TimeoutError) as error:
-            raise SourceLost(f"{url} cannot be reached: {error}") from None
-
-    def _on_frame(self, frame: str | bytes | None) -> None:
-        if self._ended.done():
-            return
-        if frame is None:
-            connection = self._connection
-            code = connection.close_code if connection is not None else None
-            self._end(SourceLost(f"{self.options.url} closed the connection" + (f" ({code})" if code else "")))
-            return
-        self._frames += 1
+        connection = await VenueConnection.open(self.options.url, within=self.options.connect_timeout)
+        self._connection = connection
+        self._book_lost = asyncio.Event()
+        self._snapshots = asyncio.Semaphore(SNAPSHOTS_AT_ONCE)
         try:
-            self.receive(frame)
-            if self.relay.lost:
-                self._start_resyncs()
-        except Exception as error:  # a bug in the plugin: it ends this run, and the supervisor logs it
-            self._end(error)
+            self.relay.open()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(connection.read(self._on_frame))
+                tasks.create_task(connection.write(interval=self.message_interval))
+                tasks.create_task(self._subscribe(connection, venue_symbols))
+                tasks.create_task(self._keep_alive(connection))
+                tasks.create_task(self._notice_silence(connection))
+                tasks.create_task(self._rebuild_books(tasks))
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            self._connection = None
+            await connection.close()
 
-    def _end(self, error: BaseException) -> None:
-        if not self._ended.done():
-            self._ended.set_exception(error)
-
-    async def _send_all(self, messages: Iterable[str]) -> None:
+    async def _offered(self) -> list[Instrument]:
         try:
-            for message in messages:
-                if self._connection is None:
-                    return
-                await self._connection.write_message(message)
-                if self.message_interval:
-                    await asyncio.sleep(self.message_interval)
-        except Exception as error:
-            self._end(error)
+            return list(await self.instruments())
+        except NONSENSE as error:
+            raise SourceLost(f"its list of markets makes no sense: {type(error).__name__}: {error}") from error
 
-    async def _watch(self) -> None:
-        """Give the connection up when it is silent; send the venue's own ping."""
-        loop = asyncio.get_running_loop()
-        frames, since, pinged = self._frames, loop.time(), loop.time()
+    def _on_frame(self, frame: str | bytes) -> None:
+        self.receive(frame)
+        if self.relay.lost:
+            self._book_lost.set()
+
+    async def _subscribe(self, connection: VenueConnection, venue_symbols: Sequence[str]) -> None:
+        for message in self.subscribe_messages(venue_symbols):
+            connection.send(message)
+        await connection.sent()
+        timeout = self.options.first_data_timeout
+        await asyncio.sleep(timeout)
+        relay = self.relay
+        silent = {name for name in venue_symbols if relay.feeds[name].received is None} - relay.refused.keys()
+        named, self._without_data = self._without_data, silent
+        if silent - named:
+            logger.warning(
+                "Source %s: no data of %s within %g s of subscribing; other symbols are not affected",
+                relay.source, ", ".join(sorted(silent - named)), timeout,
+            )  # fmt: skip
+
+    async def _keep_alive(self, connection: VenueConnection) -> None:
+        while self.ping_interval > 0:
+            await asyncio.sleep(self.ping_interval)
+            if self.ping_message is None:
+                connection.ping()
+            else:
+                connection.send(self.ping_message)
+
+    async def _notice_silence(self, connection: VenueConnection) -> None:
+        # Pongs do not count: many a venue's front answers them while the feed behind it is dead.
+        loop, timeout = asyncio.get_running_loop(), self.options.silence_timeout
         while True:
-            await asyncio.sleep(min(1.0, self.options.silence_timeout / 4))
-            now = loop.time()
-            if self._frames != frames:
-                frames, since = self._frames, now
-            elif now - since >= self.options.silence_timeout:
-                self._end(SourceLost(f"{self.options.url} has been silent for {now - since:.0f} s"))
-                return
-            if self.ping_message is not None and now - pinged >= self.ping_interval:
-                pinged = now
-                await self._send_all([self.ping_message])
+            wait = connection.heard + timeout - loop.time()
+            if wait <= 0:
+                raise SourceLost(f"{self.options.url} has been silent for {timeout:g} s")
+            await asyncio.sleep(wait)
 
     # -- lost books
 
-    def _start_resyncs(self) -> None:
-        for venue_symbol in list(self.relay.lost):
-            self.relay.lost.discard(venue_symbol)
-            task = self._resyncs.get(venue_symbol)
-            if task is None or task.done():
-                self._resyncs[venue_symbol] = asyncio.create_task(self._resync(venue_symbol))
+    async def _rebuild_books(self, tasks: asyncio.TaskGroup) -> None:
+        rebuilding: dict[str, asyncio.Task[None]] = {}
+        while True:
+            await self._book_lost.wait()
+            self._book_lost.clear()
+            for venue_symbol in sorted(self.relay.lost):
+                task = rebuilding.get(venue_symbol)
+                if task is None or task.done():
+                    rebuilding[venue_symbol] = tasks.create_task(self._rebuild(venue_symbol))
+            self.relay.lost.clear()
 
-    async def _resync(self, venue_symbol: str) -> None:
-        """Rebuild one book: one attempt at a time, with growing pauses, until it is synced."""
-        feed = self.relay.feeds[venue_symbol]
-        try:
-            for attempt in range(1_000):
-                if feed.book_state == "synced":
-                    return
-                pause = RESYNC_PAUSES[min(attempt, len(RESYNC_PAUSES) - 1)]
-                if attempt == 0:
-                    logger.info(
-                        "Source %s: rebuilding the book of %s (%s)",
-                        self.relay.source, venue_symbol, feed.lost_because,
-                    )  # fmt: skip
-                await asyncio.sleep(pause * (0.5 + random.random()))
-                await self._ask_for_book(venue_symbol)
-                await asyncio.sleep(0.5)
-        except SourceLost as error:
-            self._end(error)
-        except Exception as error:
-            self._end(error)
+    async def _rebuild(self, venue_symbol: str) -> None:
+        """Ask for one book, give the venue time to answer, ask again at longer and longer intervals."""
+        loop, feed = asyncio.get_running_loop(), self.relay.feeds[venue_symbol]
+        attempts = self._attempts.setdefault(venue_symbol, Attempts(self.options.resync_interval))
+        logger.info("Source %s: rebuilding the book of %s: %s", self.relay.source, venue_symbol, feed.lost_because)
+        while True:
+            await asyncio.sleep(attempts.wait(loop.time()))
+            if feed.book_state == "synced":
+                return
+            attempts.add(loop.time())
+            url = self.snapshot_url(venue_symbol)
+            if url is not None:
+                await self._fetch_book(venue_symbol, url)
+            else:
+                self._ask_for_book(venue_symbol, attempts.count)
 
-    async def _ask_for_book(self, venue_symbol: str) -> None:
-        url = self.snapshot_url(venue_symbol)
-        if url is not None:
-            body = await self.fetch(url)
-            for event in self.parse_response(url, body):
-                self.relay.publish(event)
-            self.relay.lost.discard(venue_symbol)
-            return
+    def _ask_for_book(self, venue_symbol: str, attempt: int) -> None:
         messages = list(self.resubscribe_messages(venue_symbol))
-        if not messages:
-            feed = self.relay.feeds[venue_symbol]
-            raise SourceLost(f"the book of {venue_symbol} is lost: {feed.lost_because}")
-        await self._send_all(messages)
+        if not messages or attempt % RECONNECT_EVERY == 0:
+            reason = self.relay.feeds[venue_symbol].lost_because
+            raise SourceLost(f"the book of {venue_symbol} needs a new connection ({reason})")
+        for message in messages:
+            self.send(message)
+
+    async def _fetch_book(self, venue_symbol: str, url: str) -> None:
+        """Publish the snapshot. When REST fails the stream goes on, and the book is asked for again later."""
+        loop, relay = asyncio.get_running_loop(), self.relay
+        async with self._snapshots:
+            await asyncio.sleep(max(0.0, self._fetch_after - loop.time()))
+            try:
+                for event in self.parse_response(url, await self.fetch(url)):
+                    relay.publish(event)
+            except SourceLost as error:
+                now = loop.time()
+                self._fetch_after = max(self._fetch_after, now + error.retry_after)
+                if now >= self._quiet_until:
+                    self._quiet_until = now + REPEAT_AFTER
+                    logger.warning("Source %s: no order book of %s: %s", relay.source, venue_symbol, error)
+            except NONSENSE as error:
+                relay.reject_frame(url, error)
