@@ -45,7 +45,7 @@ setup(
         "test": [
             "pytest>=9,<10",  # pytest-tornado 0.8.1 uses hooks that pytest 10 removes
             "pytest-tornado==0.8.1",
-            "setuptools<82",  # pytest-tornado 0.8.1 imports pkg_resources, gone since 82
+            "setuptools>=77,<82",  # pytest-tornado 0.8.1 imports pkg_resources, gone since 82; see pyproject.toml
             "hypothesis>=6.100",
             "ta-lib>=0.8,<0.9",
             "ruff>=0.17",
