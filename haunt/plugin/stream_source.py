@@ -11,8 +11,9 @@ from pydantic import Field, field_validator
 
 from haunt.errors import SourceLost
 from haunt.market.events import Event
-from haunt.plugin.connection import VenueConnection, fetch
+from haunt.plugin.connection import VenueConnection
 from haunt.plugin.relay import REPEAT_AFTER, Instrument, Relay
+from haunt.plugin.rest import fetch
 from haunt.plugin.source import Source, SourceOptions
 
 logger = logging.getLogger(__name__)

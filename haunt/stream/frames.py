@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
@@ -35,7 +37,14 @@ class Violation(Exception):
 
 
 FIN, RSV1, RSV, MASKED = 0x80, 0x40, 0x70, 0x80
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
+OPCODES = frozenset(Opcode)
 END_OF_BLOCK = b"\x00\x00\xff\xff"
+
+
+def accept_value(key: str) -> str:
+    """The answer to a client's Sec-WebSocket-Key (RFC 6455 section 4.2.2)."""
+    return base64.b64encode(hashlib.sha1(key.encode() + GUID).digest()).decode()
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -58,10 +67,19 @@ def control_frame(opcode: Opcode, payload: bytes = b"") -> bytes:
     return _header(FIN | opcode, len(payload)) + payload
 
 
+def masked_frame(opcode: Opcode, payload: bytes, mask: bytes) -> bytes:
+    """One whole frame, as a client sends it; `mask` is four bytes nobody can foresee."""
+    header = bytearray(_header(FIN | opcode, len(payload)))
+    header[1] |= MASKED
+    return bytes(header) + mask + _unmask(mask, payload)
+
+
 def close_frame(code: int | None = None, reason: str = "") -> bytes:
     if code is None:
         return control_frame(Opcode.CLOSE)
-    return control_frame(Opcode.CLOSE, struct.pack("!H", code) + reason.encode()[:123])
+    # A control frame holds 125 bytes; a character cut in half would not be UTF-8.
+    words = reason.encode()[:123].decode(errors="ignore")
+    return control_frame(Opcode.CLOSE, struct.pack("!H", code) + words.encode())
 
 
 def close_code(payload: bytes) -> int | None:
@@ -89,18 +107,28 @@ def _header(first: int, length: int) -> bytes:
 
 
 class FrameReader:
-    """Turns what a client sends into messages. `largest` bounds a message over all its fragments, also after
-    it is inflated; `deflate` says that permessage-deflate without context takeover was agreed."""
+    """Turns what a peer sends into messages.
 
-    __slots__ = ("_buffer", "_compressed", "_deflate", "_fragments", "_largest", "_opcode")
+    `largest` bounds a message over all its fragments, also after it is inflated; `deflate` says that
+    permessage-deflate without context takeover was agreed; `masked` that the peer is a client, which must mask
+    its frames, not a server, which must not.
+    """
 
-    def __init__(self, largest: int, *, deflate: bool = False) -> None:
+    __slots__ = ("_buffer", "_compressed", "_deflate", "_fragments", "_largest", "_mask", "_opcode")
+
+    def __init__(self, largest: int, *, deflate: bool = False, masked: bool = True) -> None:
         self._largest = largest
         self._deflate = deflate
-        self._buffer = b""
+        self._mask = MASKED if masked else 0
+        self._buffer = bytearray()
         self._fragments: bytearray | None = None
         self._opcode = Opcode.TEXT
         self._compressed = False
+
+    @property
+    def fragmented(self) -> bool:
+        """Whether fragments of a message have come and the last one has not."""
+        return self._fragments is not None
 
     @property
     def unfinished(self) -> bool:
@@ -108,60 +136,64 @@ class FrameReader:
         return bool(self._buffer) or self._fragments is not None
 
     def feed(self, data: bytes) -> Iterator[Message]:
-        """The messages that these bytes complete. Raises Violation; nothing may be fed after that."""
-        self._buffer = buffer = self._buffer + data if self._buffer else data
-        offset = 0
-        while True:
-            end = self._frame_end(buffer, offset)
-            if end is None:
-                self._buffer = buffer[offset:]
-                return
-            message = self._message(buffer, offset, end)
-            offset = end
+        """The messages that these bytes complete. Raises Violation; nothing may be fed after that, nor after
+        the messages of one call were not all taken."""
+        buffer: bytes | bytearray = data
+        if self._buffer:
+            self._buffer += data
+            buffer = self._buffer
+        offset, end = 0, len(buffer)
+        while offset + 2 <= end:
+            first, second = buffer[offset], buffer[offset + 1]
+            if first != FIN | Opcode.TEXT or second & MASKED != self._mask:
+                self._check_header(first, second)
+            start, length = offset + 2, second & 0x7F
+            if length > 125:
+                width = 2 if length == 126 else 8
+                if start + width > end:
+                    break
+                length, start = int.from_bytes(buffer[start : start + width], "big"), start + width
+                if length < (126 if width == 2 else 65_536):
+                    raise Violation(1002, "a length must be written as short as possible")
+            self._check_length(first, length)
+            if self._mask:
+                start += 4
+            if start + length > end:
+                break
+            offset = start + length
+            payload = bytes(buffer[start:offset])
+            if self._mask:
+                payload = _unmask(bytes(buffer[start - 4 : start]), payload)
+            message = self._message(first, payload)
             if message is not None:
-                self._buffer = buffer[offset:]
                 yield message
+        if buffer is data:
+            self._buffer += data[offset:]
+        else:
+            del self._buffer[:offset]
 
-    def _frame_end(self, buffer: bytes, offset: int) -> int | None:
-        """Where the frame ends; None when it has not come whole. Checks its header as soon as it is there."""
-        if len(buffer) - offset < 2:
-            return None
-        first, second = buffer[offset], buffer[offset + 1]
-        self._check_first_byte(first)
-        if not second & MASKED:
-            raise Violation(1002, "a client must mask its frames")
-        length, start = second & 0x7F, offset + 2
-        if first & 0x08 and (length > 125 or not first & FIN):
-            raise Violation(1002, "a control frame must be short and whole")
-        if length == 126:
-            if len(buffer) < start + 2:
-                return None
-            length, start = int.from_bytes(buffer[start : start + 2], "big"), start + 2
-            if length < 126:
-                raise Violation(1002, "a length must be written as short as possible")
-        elif length == 127:
-            if len(buffer) < start + 8:
-                return None
-            length, start = int.from_bytes(buffer[start : start + 8], "big"), start + 8
-            if length < 65_536:
-                raise Violation(1002, "a length must be written as short as possible")
-        if not first & 0x08 and length + len(self._fragments or b"") > self._largest:
-            raise Violation(1009, f"a message may have {self._largest} bytes at most")
-        end = start + 4 + length
-        return end if end <= len(buffer) else None
-
-    def _check_first_byte(self, first: int) -> None:
+    def _check_header(self, first: int, second: int) -> None:
         opcode = first & 0x0F
-        if opcode not in Opcode.__members__.values():
+        if opcode not in OPCODES:
             raise Violation(1002, f"unknown opcode {opcode}")
         compressed = self._deflate and opcode in (Opcode.TEXT, Opcode.BINARY)
         if first & (RSV & ~RSV1 if compressed else RSV):
             raise Violation(1002, "reserved bits must be zero")
+        if second & MASKED != self._mask:
+            raise Violation(1002, "a client must mask its frames, a server must not")
+        if opcode & 0x08 and (second & 0x7F > 125 or not first & FIN):
+            raise Violation(1002, "a control frame must be short and whole")
 
-    def _message(self, buffer: bytes, offset: int, end: int) -> Message | None:
-        first, marker = buffer[offset], buffer[offset + 1] & 0x7F
-        start = offset + (2 if marker < 126 else 4 if marker == 126 else 10)
-        payload = _unmask(buffer[start : start + 4], buffer[start + 4 : end])
+    def _check_length(self, first: int, length: int) -> None:
+        if self._fragments is not None and not first & 0x08:
+            length += len(self._fragments)
+        if length > self._largest and not first & 0x08:
+            raise Violation(1009, f"a message may have {self._largest} bytes at most")
+
+    def _message(self, first: int, payload: bytes) -> Message | None:
+        if first == FIN | Opcode.TEXT and self._fragments is None:
+            self._opcode, self._compressed = Opcode.TEXT, False
+            return self._finished(payload)
         opcode = Opcode(first & 0x0F)
         if opcode >= Opcode.CLOSE:
             return Message(opcode, payload)

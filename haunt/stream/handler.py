@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
-import hashlib
 import logging
 from itertools import count
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from haunt.stream.admission import Admission, Refusal
 from haunt.stream.clients import Clients
 from haunt.stream.connection import Connection
 from haunt.stream.fanout import Fanout
+from haunt.stream.frames import accept_value
 from haunt.stream.router import Router
 from haunt.stream.session import Session
 from haunt.stream.subscriptions import Form
@@ -24,7 +25,6 @@ from haunt.stream.transport import take_over
 
 logger = logging.getLogger(__name__)
 
-WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 DEFLATE_PARAMETERS = {"server_no_context_takeover", "client_no_context_takeover", "client_max_window_bits"}
 
 numbers = count(1)
@@ -128,9 +128,16 @@ class StreamHandler(WebSocketHandler):
         )
         stream.clients.join(self.connection, self.session, peer)
         self.connection.start()
+        asyncio.get_running_loop().call_soon(self._forget_request)
+
+    def _forget_request(self) -> None:
+        """Headers, request and Tornado's stream would cost 7 KB for as long as the client stays."""
+        self.__dict__ = {name: self.__dict__[name] for name in ("stream", "session", "connection")}
 
     def _refusal(self) -> Refusal | None:
         stream, request = self.stream, self.request
+        if stream.clients.leaving:
+            return Refusal(503, "restarting", "The server is restarting; try again in a moment")
         return stream.admission.refusal(
             request.headers,
             token=self.get_query_argument("token", None),
@@ -144,11 +151,6 @@ class StreamHandler(WebSocketHandler):
         self.set_status(refusal.status)
         self.set_header("Content-Type", "application/json")
         self.finish(ujson.dumps({"error": refusal.code, "message": refusal.message}, escape_forward_slashes=False))
-
-
-def accept_value(key: str) -> str:
-    """The answer to a client's Sec-WebSocket-Key (RFC 6455 section 4.2.2)."""
-    return base64.b64encode(hashlib.sha1(key.encode() + WEBSOCKET_GUID).digest()).decode()
 
 
 def offers_deflate(extensions: str) -> bool:

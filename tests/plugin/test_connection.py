@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from haunt import SourceLost
-from haunt.plugin.connection import VenueConnection, fetch
+from haunt.plugin.connection import VenueConnection
+from haunt.plugin.rest import fetch
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -46,7 +47,7 @@ async def serving(serve: Serve, *, tls: ssl.SSLContext | None = None) -> AsyncIt
 
 async def shake_hands(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     request = (await reader.readuntil(b"\r\n\r\n")).decode()
-    key = request.partition("Sec-Websocket-Key: ")[2].partition("\r\n")[0]
+    key = request.partition("Sec-WebSocket-Key: ")[2].partition("\r\n")[0]
     digest = hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()
     writer.write(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -89,7 +90,7 @@ async def test_a_page_instead_of_a_websocket_loses_the_source() -> None:
         await writer.drain()
 
     async with serving(answers_a_page) as address:
-        with pytest.raises(SourceLost, match="cannot be reached: Non-websocket response"):
+        with pytest.raises(SourceLost, match="answered 200 OK"):
             await VenueConnection.open(f"ws://{address}", within=2.0)
 
 
