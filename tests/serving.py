@@ -69,6 +69,8 @@ def frames(
         while not until(heard):
             heard.append(json.loads(await connection.read_message() or "null"))
         connection.close()
+        while await connection.read_message() is not None:
+            pass
 
     async def within_time() -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -42,11 +43,12 @@ class Admission:
     def host_refusal(self, headers: Mapping[str, str]) -> Refusal | None:
         """A page that rebinds its name to this machine's address sends its own Host, and its own Origin with it."""
         host = _host_name(headers.get("Host", ""))
-        if host in self.allowed_hosts or "*" in self.allowed_hosts:
+        if not {host, f"[{host}]", "*"}.isdisjoint(self.allowed_hosts):
             return None
         if not self.allowed_hosts and not self._on_loopback:
             return None
-        if host in LOOPBACK or host == self.host:
+        # Only a name can be rebound: an address that led here is one of ours.
+        if host in LOOPBACK or host == self.host or _is_address(host):
             return None
         return Refusal(403, "host_not_allowed", f"Host {host!r} is not allowed; add it to server.allowed_hosts")
 
@@ -60,10 +62,10 @@ class Admission:
             return None
         if origin == "null" and self._on_loopback:
             return None
-        address = urlsplit(origin)
-        if address.netloc and address.netloc == headers.get("Host", "").lower():
+        netloc = origin.partition("://")[2]
+        if netloc and netloc == headers.get("Host", "").lower():
             return None
-        if _host_name(address.netloc) in LOOPBACK:
+        if _host_name(netloc) in LOOPBACK:
             return None
         return Refusal(403, "origin_not_allowed", f"Origin {origin!r} is not allowed; add it to server.allowed_origins")
 
@@ -87,6 +89,14 @@ class Admission:
     @property
     def _on_loopback(self) -> bool:
         return self.host in LOOPBACK
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _host_name(netloc: str) -> str:

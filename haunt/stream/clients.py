@@ -44,10 +44,11 @@ class Client:
 
 
 class Clients:
-    """`closed` counts why clients went: idle, slow, unfinished message, and `left` for all others."""
+    """`closed` counts why clients were shown out: idle, slow, unfinished message. `leaving`: all of them must go."""
 
     def __init__(self, timing: Timing, clock: Clock) -> None:
         self.closed: Counter[str] = Counter()
+        self.leaving = False
         self._timing = timing
         self._clock = clock
         self._clients: dict[Connection, Client] = {}
@@ -119,6 +120,7 @@ class Clients:
 
     async def farewell(self, deadline: float) -> None:
         """Close every connection with 1001 and wait for the answers, `deadline` seconds at most."""
+        self.leaving = True
         loop = asyncio.get_running_loop()
         until = loop.time() + deadline
         everyone = list(self._clients.values())

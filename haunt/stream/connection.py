@@ -12,6 +12,10 @@ from haunt.stream.limits import TokenBucket
 from haunt.stream.transport import Transport
 
 CLOSE_GRACE = 5.0  # seconds for the client to answer our close frame
+# Seconds in which what comes after a violation is read and thrown away: to hang up on bytes that are still
+# coming would reset the line, and the client would not see the close frame.
+LINGER = 1.0
+ABUSE = 1008
 
 
 class Listener(Protocol):
@@ -36,6 +40,7 @@ class Connection:
         "_closed",
         "_closing",
         "_control",
+        "_deaf",
         "_grace",
         "_listener",
         "_pong",
@@ -65,6 +70,7 @@ class Connection:
         self._pong: bytes | None = None
         self._closing = False
         self._closed = False
+        self._deaf = False
         self._grace: asyncio.TimerHandle | None = None
         self.last_frame = clock.monotonic()
         self.unfinished_since: float | None = None
@@ -109,19 +115,23 @@ class Connection:
         self.close_code, self.close_reason = code, reason
         self._grace = asyncio.get_running_loop().call_later(grace, self.on_lost)
         self._listener.on_closing()
+        if code == ABUSE:
+            self._turn_deaf()
 
     # -- from the transport
 
     def on_data(self, data: bytes) -> None:
+        if self._deaf:
+            return
         self.last_frame = self._clock.monotonic()
         try:
             for message in self._reader.feed(data):
                 self._receive(message)
-                if self._closed:
+                if self._closed or self._deaf:
                     return
         except Violation as violation:
-            self.close(violation.code, violation.reason)
-            self._hang_up()
+            self.close(violation.code, violation.reason, grace=LINGER)
+            self._turn_deaf()
             return
         if not self._reader.unfinished:
             self.unfinished_since = None
@@ -135,9 +145,10 @@ class Connection:
         if self._pong is not None:
             pong, self._pong = self._pong, None
             self.send(pong)
-        if self._closing:
-            return
-        self._listener.on_drained()
+        if self._deaf:
+            self.transport.finish()
+        elif not self._closing:
+            self._listener.on_drained()
 
     def on_lost(self) -> None:
         if self._closed:
@@ -155,6 +166,8 @@ class Connection:
     # -- frames
 
     def _receive(self, message: Message) -> None:
+        if not self._reader.fragmented:
+            self.unfinished_since = None
         if message.opcode in (Opcode.TEXT, Opcode.BINARY):
             if self.open:
                 self._listener.on_message(message.payload)
@@ -165,7 +178,7 @@ class Connection:
             self._on_close_frame(payload)
             return
         if not self._control.take():
-            self.close(1008, "too many control frames")
+            self.close(ABUSE, "too many control frames")
             return
         if message.opcode is Opcode.PING:
             pong = control_frame(Opcode.PONG, payload)
@@ -183,8 +196,14 @@ class Connection:
             self.close_reason = payload[2:].decode()
         self._hang_up()
 
+    def _turn_deaf(self) -> None:
+        """Read no more of a client that does not keep to the rules; what it still sends costs next to nothing."""
+        self._deaf = True
+        if not self.blocked:
+            self.transport.finish()
+
     def _hang_up(self) -> None:
         """Both sides have said goodbye: close as soon as ours is on its way."""
-        if self.transport.blocked:
-            return
-        self.on_lost()
+        self._deaf = True
+        if not self.blocked:
+            self.on_lost()

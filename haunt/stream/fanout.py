@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import repeat
@@ -47,7 +48,13 @@ class Fanout:
         self._flushing: Iterator[None] | None = None
         self._paused = False
         self._current: dict[State, None] = {}
+        self._failing: set[Topic] = set()
         self._turn = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything marked so far has been sent."""
+        return self._flushing is None
 
     # -- what changed
 
@@ -63,7 +70,8 @@ class Fanout:
 
     def announce(self, state: State, encode: Callable[[Topic], bytes]) -> None:
         """Send at once, in order and never merged, to everyone who listens to this state."""
-        for topic, cohorts in self._subscriptions.listeners(state).items():
+        # A client that is closed by this leaves the index at once.
+        for topic, cohorts in list(self._subscriptions.listeners(state).items()):
             frame = framed(topic, encode(topic))
             for session in [session for cohort in cohorts for session in (*cohort.ready, *cohort.behind)]:
                 session.send(frame, state)
@@ -76,26 +84,36 @@ class Fanout:
 
     # -- one client
 
-    def arrived(self, session: Session) -> None:
-        """A client's subscriptions changed. It left the cohort that a flush under way may be about to serve, so
-        it is told what that flush would have told it."""
+    def held_back(self, session: Session) -> list[State]:
+        """What the throttle of a client's cohort keeps from it for now."""
+        cohort = session.cohort
+        if cohort is None or cohort.pace is None:
+            return []
+        return [*cohort.pace.held_back, *(state for one, state in self._released if one is cohort)]
+
+    def arrived(self, session: Session, held_back: Iterable[State] = ()) -> None:
+        """A client's subscriptions changed. It left a cohort that a flush under way may be about to serve, and
+        whose throttle held something back, so it is told what that cohort would have been told."""
         session.since = self._turn
-        if self._flushing is None:
-            return
-        for state in self._current:
+        for state in {**self._current, **dict.fromkeys(held_back)}:
             if state in session.topics:
                 self.tell(session, state)
 
     def tell(self, session: Session, state: State) -> None:
-        """Send the newest of one state to one client, at once or when its socket drains."""
+        """Send the newest of one state to one client: at once, in this turn's flush if that is about to send it
+        anyway, or when its socket drains."""
         if session.blocked:
             session.owed[state] = None
-        else:
-            session.send(self.frame(session.topics[state]))
+            return
+        if state in self._changed and session.cohort is not None and state not in session.cohort.throttles:
+            return
+        frame = self.frame(session.topics[state])
+        if frame:
+            session.send(frame)
 
     def drained(self, session: Session) -> None:
         """A client that was behind takes bytes again: send what it is owed, newest states only."""
-        parts = [self.frame(part) if isinstance(part, Topic) else part for part in session.catch_up()]
+        parts = [self._newest(part) if isinstance(part, Topic) else part for part in session.catch_up()]
         data = b"".join(parts)
         if data:
             session.wire.send(data)
@@ -121,6 +139,7 @@ class Fanout:
         except Exception:
             logger.exception("A flush failed; the states it held are sent with their next change")
         self._flushing = None
+        self._current = {}
         if self._changed or self._released:
             self._schedule()
 
@@ -128,28 +147,28 @@ class Fanout:
         """Send the changed states; yields between slices of clients."""
         self._turn += 1
         changed, self._changed = self._changed, {}
-        self._current = changed
+        released, self._released = self._released, {}
+        self._current = changed | dict.fromkeys(state for _, state in released)
         writes = Writes()
-        for cohort, frames in self._parcels(changed).items():
-            data = frames[0] if len(frames) == 1 else b"".join(frames)
-            writes.add(cohort, data)
-            self.deliveries += len(cohort.ready) * len(frames)
-            if cohort.behind:
-                self._owe(cohort.behind, cohort, changed)
+        for cohort, parcel in self._parcels(changed, released).items():
+            writes.add(cohort, parcel)
+            self.deliveries += len(cohort.ready) * len(parcel)
+            for session in cohort.behind:
+                session.owed.update(dict.fromkeys(parcel))
         for start in range(0, len(writes.sessions), SLICE):
             if self._paused:
-                self._leave_out(writes, start, changed)
+                self._leave_out(writes, start)
             writes.send(start, start + SLICE)
             yield
-        self._current = {}
 
-    def _parcels(self, changed: Iterable[State]) -> dict[Cohort, list[bytes]]:
+    def _parcels(
+        self, changed: Mapping[State, None], released: Iterable[tuple[Cohort, State]]
+    ) -> dict[Cohort, dict[State, bytes]]:
         """The frames each cohort is to get."""
-        parcels: dict[Cohort, list[bytes]] = {}
-        released, self._released = self._released, {}
+        parcels: dict[Cohort, dict[State, bytes]] = {}
         for state in changed:
             for topic, cohorts in self._subscriptions.listeners(state).items():
-                frame = self.frame(topic)
+                frame = self._newest(topic)
                 if not frame:
                     continue
                 for cohort in cohorts:
@@ -157,20 +176,29 @@ class Fanout:
                         continue
                     parcel = parcels.get(cohort)
                     if parcel is None:
-                        parcels[cohort] = [frame]
+                        parcels[cohort] = {state: frame}
                     else:
-                        parcel.append(frame)
+                        parcel[state] = frame
         for cohort, state in released:
-            if len(cohort) and self._is_due(cohort, state):
-                parcels.setdefault(cohort, []).append(self.frame(cohort.topics[state]))
+            if state in changed or not len(cohort) or not self._is_due(cohort, state):
+                continue
+            parcels.setdefault(cohort, {})[state] = self._newest(cohort.topics[state])
         return parcels
 
-    def _owe(self, sessions: Iterable[Session], cohort: Cohort, changed: Iterable[State]) -> None:
-        states = dict.fromkeys(state for state in changed if state in cohort.topics)
-        for session in sessions:
-            session.owed.update(states)
+    def _newest(self, topic: Topic) -> bytes:
+        """Like `frame`, but a state that cannot be encoded is left out, so that it hides no other."""
+        try:
+            frame = self.frame(topic)
+        except Exception:
+            if topic not in self._failing:
+                self._failing.add(topic)
+                logger.exception("The %s of %s cannot be sent until this is mended", topic.channel, topic.symbol)
+            return b""
+        if self._failing:
+            self._failing.discard(topic)
+        return frame
 
-    def _leave_out(self, writes: Writes, start: int, changed: Iterable[State]) -> None:
+    def _leave_out(self, writes: Writes, start: int) -> None:
         """Other things happened since the flush began: some have left, were told since, or are behind by now."""
         for index in range(start, min(start + SLICE, len(writes.sessions))):
             session = writes.sessions[index]
@@ -178,7 +206,7 @@ class Fanout:
                 continue
             writes.skip(index)
             if session.cohort is not None and session.since < self._turn:
-                self._owe((session,), session.cohort, changed)
+                session.owed.update(dict.fromkeys(writes.parcel(index)))
 
     def _release(self, cohort: Cohort, state: State) -> None:
         """A throttled cohort may have this state now."""
@@ -195,44 +223,59 @@ class Fanout:
 
 
 class Writes:
-    """The writes of one flush: who, by which function, what, and how long that is."""
+    """The writes of one flush, a flat list: who, by which function, what."""
 
-    __slots__ = ("_data", "_lengths", "_sends", "sessions")
+    __slots__ = ("_data", "_parcels", "_sends", "_starts", "sessions")
 
     def __init__(self) -> None:
         self.sessions: list[Session] = []
         self._sends: list[Callable[[bytes], int]] = []
         self._data: list[bytes] = []
-        self._lengths: list[int] = []
+        self._starts: list[int] = []
+        self._parcels: list[Mapping[State, bytes]] = []
 
-    def add(self, cohort: Cohort, data: bytes) -> None:
+    def add(self, cohort: Cohort, parcel: Mapping[State, bytes]) -> None:
         """The same data for every client of a cohort that is ready."""
-        self.sessions.extend(cohort.ready)
-        self._sends.extend(cohort.ready.values())
-        self._data.extend(repeat(data, len(cohort.ready)))
-        self._lengths.extend(repeat(len(data), len(cohort.ready)))
+        ready = cohort.ready
+        data = b"".join(parcel.values())
+        self._starts.append(len(self.sessions))
+        self._parcels.append(parcel)
+        if len(ready) == 1:
+            # Where every client has chosen for itself, there are as many cohorts as clients.
+            ((session, send),) = ready.items()
+            self.sessions.append(session)
+            self._sends.append(send)
+            self._data.append(data)
+        else:
+            self.sessions.extend(ready)
+            self._sends.extend(ready.values())
+            self._data.extend(repeat(data, len(ready)))
+
+    def parcel(self, index: int) -> Mapping[State, bytes]:
+        """What the client at this place is sent, state by state."""
+        return self._parcels[bisect_right(self._starts, index) - 1]
 
     def skip(self, index: int) -> None:
         self._sends[index] = len
 
     def send(self, start: int, end: int) -> None:
         """One write per client, looped in C: a Python loop costs half as much again as the sends."""
-        attempts = map(call, self._sends[start:end], self._data[start:end])
+        data = self._data[start:end]
+        attempts = map(call, self._sends[start:end], data)
         results: list[int] = []
-        expected = self._lengths[start:end]
-        while len(results) < len(expected):
+        while len(results) < len(data):
             try:
                 results.extend(attempts)
             except BlockingIOError:
                 results.append(0)
             except OSError:
                 results.append(-1)
-        if results == expected:
+        if results == list(map(len, data)):
             return
         for index, taken in enumerate(results, start):
             if taken < 0:
                 self.sessions[index].wire.lose()
-            elif taken != self._lengths[index]:
+            elif taken != len(self._data[index]):
                 self.sessions[index].wire.keep(self._data[index], taken)
 
 

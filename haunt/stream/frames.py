@@ -40,6 +40,8 @@ FIN, RSV1, RSV, MASKED = 0x80, 0x40, 0x70, 0x80
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 OPCODES = frozenset(Opcode)
 END_OF_BLOCK = b"\x00\x00\xff\xff"
+# Each frame costs microseconds, and empty ones would never make a message too large.
+MOST_FRAGMENTS, SMALL_FRAGMENT = 1_000, 64
 
 
 def accept_value(key: str) -> str:
@@ -114,7 +116,7 @@ class FrameReader:
     its frames, not a server, which must not.
     """
 
-    __slots__ = ("_buffer", "_compressed", "_deflate", "_fragments", "_largest", "_mask", "_opcode")
+    __slots__ = ("_buffer", "_compressed", "_count", "_deflate", "_fragments", "_largest", "_mask", "_opcode")
 
     def __init__(self, largest: int, *, deflate: bool = False, masked: bool = True) -> None:
         self._largest = largest
@@ -124,6 +126,7 @@ class FrameReader:
         self._fragments: bytearray | None = None
         self._opcode = Opcode.TEXT
         self._compressed = False
+        self._count = 0
 
     @property
     def fragmented(self) -> bool:
@@ -201,10 +204,13 @@ class FrameReader:
             if self._fragments is None:
                 raise Violation(1002, "nothing to continue")
             self._fragments += payload
+            self._count += 1
+            if self._count > MOST_FRAGMENTS and len(self._fragments) < self._count * SMALL_FRAGMENT:
+                raise Violation(1008, "a message must not come in so many small fragments")
         else:
             if self._fragments is not None:
                 raise Violation(1002, "the message before is not finished")
-            self._opcode, self._compressed = opcode, bool(first & RSV1)
+            self._opcode, self._compressed, self._count = opcode, bool(first & RSV1), 1
             if not first & FIN:
                 self._fragments = bytearray(payload)
         if not first & FIN:

@@ -32,16 +32,19 @@ class TokenBucket:
 
 
 class Abuse:
-    """Refusals in the last ten seconds."""
+    """Whether refusals come too fast: `most` within ten seconds."""
 
-    __slots__ = ("_times",)
+    __slots__ = ("_most", "_times")
 
     WINDOW = 10.0
 
     def __init__(self, most: int) -> None:
-        self._times: deque[float] = deque(maxlen=most)
+        self._most = most
+        self._times: deque[float] | None = None  # made at the first refusal, which most clients never get
 
     def refuse(self, now: float) -> bool:
         """Note a refusal. True when it is one too many."""
+        if self._times is None:
+            self._times = deque(maxlen=self._most)
         self._times.append(now)
-        return len(self._times) == self._times.maxlen and now - self._times[0] <= self.WINDOW
+        return len(self._times) == self._most and now - self._times[0] <= self.WINDOW

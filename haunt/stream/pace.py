@@ -20,12 +20,20 @@ class Pace:
         self._sent_at: dict[State, float] = {}
         self._timers: dict[State, asyncio.TimerHandle] = {}
 
+    @property
+    def held_back(self) -> list[State]:
+        """The states that came too early and are not due yet."""
+        return list(self._timers)
+
     def due(self, state: State, interval: float) -> bool:
         """Whether `interval` seconds have passed since this state was last due; else it is released later."""
         now = self._clock.monotonic()
         due = self._sent_at.get(state, float("-inf")) + interval
         if now >= due:
             self._sent_at[state] = now
+            timer = self._timers.pop(state, None)
+            if timer is not None:
+                timer.cancel()
             return True
         if state not in self._timers:
             self._timers[state] = asyncio.get_running_loop().call_later(due - now, self._ring, state)

@@ -257,4 +257,5 @@ def signal_update(signal: Signal, *, sent: int | None = None) -> bytes:
 
 def _volume(volume: float) -> int | float:
     """A whole number from 1000 up, so that clients that expect an integer there can parse it."""
-    return round(volume) if volume >= 1000 else round(volume, 6)
+    rounded = round(volume, 6)
+    return round(volume) if rounded >= 1000 else rounded

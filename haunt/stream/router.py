@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from haunt.clock import Clock
 from haunt.errors import RequestError
@@ -14,7 +14,7 @@ from haunt.stream import protocol
 from haunt.stream.fanout import Fanout
 from haunt.stream.protocol import CHANNELS, Ping, RequestId, Subscribe, Unsubscribe
 from haunt.stream.session import Session
-from haunt.stream.subscriptions import State, Subscriptions, narrowed, widened
+from haunt.stream.subscriptions import State, Subscription, Subscriptions, narrowed, widened
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,21 @@ class Router:
 
     def receive(self, session: Session, message: str | bytes) -> None:
         """Act on one message. Never raises: a mistake is answered with an error, and the client stays."""
+        session.begin_answer()
+        try:
+            self._answer(session, message)
+        finally:
+            session.end_answer()
+
+    def leave(self, session: Session) -> None:
+        """The client is gone."""
+        self._subscriptions.remove(session)
+        session.waiting.clear()
+        session.owed.clear()
+
+    # -- requests
+
+    def _answer(self, session: Session, message: str | bytes) -> None:
         request_id: RequestId = None
         try:
             self._count(session)
@@ -64,14 +79,6 @@ class Router:
             reference = secrets.token_hex(4)
             logger.exception("Request of %s failed (reference %s): %.200r", session.name, reference, message)
             self._refuse(session, RequestError("internal_error", f"Internal error, reference {reference}"), request_id)
-
-    def leave(self, session: Session) -> None:
-        """The client is gone."""
-        self._subscriptions.remove(session)
-        session.waiting.clear()
-        session.owed.clear()
-
-    # -- requests
 
     def _subscribe(self, session: Session, request: Subscribe) -> None:
         held = dict(session.subscriptions)
@@ -92,8 +99,7 @@ class Router:
         if over:
             self._refuse(session, self._over_the_limit(over, len(accepted)), request.id)
         if accepted:
-            self._subscriptions.move(session, held)
-            self._fanout.arrived(session)
+            self._move(session, held)
         if request.id is not None:
             channels = request.channels
             session.say(protocol.acknowledgement("subscribed", list(accepted), channels, rejected, request.id))
@@ -115,8 +121,7 @@ class Router:
             if left is not None:
                 held[symbol] = left
         if held != session.subscriptions:
-            self._subscriptions.move(session, held)
-            self._fanout.arrived(session)
+            self._move(session, held)
         if request.id is not None:
             channels = CHANNELS if request.channels is None else request.channels
             session.say(protocol.acknowledgement("unsubscribed", list(known), channels, rejected, request.id))
@@ -132,6 +137,11 @@ class Router:
         if session.abuse.refuse(self._clock.monotonic()):
             session.wire.close(1008, "too many messages")
         raise RequestError("rate_limited", "Too many messages; at most a burst of ten and ten per second are read")
+
+    def _move(self, session: Session, held: Mapping[str, Subscription]) -> None:
+        held_back = self._fanout.held_back(session)
+        self._subscriptions.move(session, held)
+        self._fanout.arrived(session, held_back)
 
     def _find(self, session: Session, text: str, request_id: RequestId) -> str | None:
         symbol = self.symbols.find(text) if len(text.strip()) <= protocol.LONGEST_SYMBOL else None

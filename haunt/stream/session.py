@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
@@ -44,6 +43,7 @@ class Session:
     """
 
     __slots__ = (
+        "_answer",
         "abuse",
         "bucket",
         "cohort",
@@ -77,7 +77,8 @@ class Session:
         self.ready = False
         self.since = 0
         self.owed: dict[State, None] = {}
-        self.waiting: deque[tuple[State | None, bytes]] = deque()
+        self.waiting: list[tuple[State | None, bytes]] = []
+        self._answer: list[bytes] | None = None
 
     @property
     def subscriptions(self) -> Mapping[str, Subscription]:
@@ -101,6 +102,9 @@ class Session:
 
     def send(self, frames: bytes, about: State | None = None) -> None:
         """Send whole frames that must not be merged away: now, or in order when the socket drains."""
+        if self._answer is not None:
+            self._answer.append(frames)
+            return
         if not self.wire.blocked:
             self.wire.send(frames)
             return
@@ -108,6 +112,15 @@ class Session:
         if len(self.waiting) > MOST_WAITING:
             self.waiting.clear()
             self.wire.close(1013, "slow consumer", grace=1.0)
+
+    def begin_answer(self) -> None:
+        """What is sent from here on is one answer: one write, however many frames it has."""
+        self._answer = []
+
+    def end_answer(self) -> None:
+        answer, self._answer = self._answer, None
+        if answer:
+            self.send(b"".join(answer))
 
     def take_place(self) -> None:
         """Called when the socket blocks or drains: among the ready of the cohort, or those behind."""
@@ -117,7 +130,7 @@ class Session:
     def catch_up(self) -> Iterator[bytes | Topic]:
         """What is owed now that the socket drained: the answers in order, then the topics."""
         self.take_place()
-        waiting, self.waiting = self.waiting, deque()
+        waiting, self.waiting = self.waiting, []
         owed, self.owed = self.owed, {}
         topics = self.topics
         yield from (frames for about, frames in waiting if about is None or about in topics)

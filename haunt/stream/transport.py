@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
@@ -30,7 +31,8 @@ class Transport(Protocol):
 
     `blocked` while bytes wait for it, `waiting` how many, `progress` counts those it took. `send_now` is for
     whoever sends the same to many: only while not blocked; returns how many bytes were taken, raises OSError,
-    and leaves the rest to `keep`.
+    and leaves the rest to `keep`. After `finish` nothing may be sent: the client sees the end where the kind of
+    transport can show it, and may finish speaking.
     """
 
     send_now: Callable[[bytes], int]
@@ -46,6 +48,7 @@ class Transport(Protocol):
     def start(self, receiver: Receiver) -> None: ...
     def send(self, data: bytes) -> None: ...
     def keep(self, data: bytes, taken: int) -> None: ...
+    def finish(self) -> None: ...
     def lose(self) -> None: ...
     def close(self) -> None: ...
 
@@ -131,6 +134,10 @@ class SocketTransport:
         self._loop.add_writer(self._socket, self._on_writable)
         if self._receiver is not None:
             self._receiver.on_blocked()
+
+    def finish(self) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
 
     def lose(self) -> None:
         """Tell of the loss, later: whoever is sending to many must not see them change under its hands."""
@@ -227,6 +234,9 @@ class StreamTransport:
         self._written.add_done_callback(lambda written: self._on_written(written, length))
         if self._receiver is not None:
             self._receiver.on_blocked()
+
+    def finish(self) -> None:
+        """TLS has no half-closed line."""
 
     def lose(self) -> None:
         self._loop.call_soon(self._lose)

@@ -1,0 +1,1 @@
+"""Haunt's clients, with sockets and without."""
