@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 import socket
 from collections.abc import Mapping
 from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
-from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from haunt.clock import Clock
-from haunt.config.model import Config, SourceConfig
-from haunt.errors import HauntError
+from haunt.config.model import Broken, Config, SourceConfig
 from haunt.market.market import Market
 from haunt.market.published import Signal
 from haunt.market.signals import Signals
@@ -28,6 +25,7 @@ from haunt.stream.admission import LOOPBACK, Admission
 from haunt.stream.clients import Clients, Timing
 from haunt.stream.fanout import Fanout
 from haunt.stream.handler import Stream, StreamHandler
+from haunt.stream.listening import listen, most_connections
 from haunt.stream.router import Router
 from haunt.stream.subscriptions import Subscriptions, Topic
 from haunt.web.pages import page_handlers
@@ -36,9 +34,8 @@ logger = logging.getLogger(__name__)
 
 TICK_MS = 250
 HANDSHAKE_TIMEOUT = 10.0  # seconds for an HTTP request to come whole
-# Descriptors Haunt needs for itself: sources, listening sockets, files.
-RESERVED_FILES = 200
-MOST_CONNECTIONS = 10_000
+# Of `limits.drain`, for clients to answer the goodbye.
+FAREWELL_SHARE = 0.9
 
 
 class Haunt:
@@ -65,6 +62,7 @@ class Haunt:
         )
         self.supervisor = Supervisor(clock=self.clock)
         self.relays: dict[str, Relay] = {}
+        self.broken = list(config.broken)
         self.router = Router(
             self.symbols,
             self.subscriptions,
@@ -95,8 +93,8 @@ class Haunt:
         self._server = HTTPServer(
             Application(
                 [
-                    *page_handlers(self),
                     (r"/ws/?", StreamHandler, {"stream": self._stream()}),
+                    *page_handlers(self),
                 ],
                 log_function=_log_request,
             ),
@@ -110,7 +108,7 @@ class Haunt:
             self._periodic.append(PeriodicCallback(self._tell_status, self.config.stream.status_interval * 1000))
         for callback in self._periodic:
             callback.start()
-        for broken in self.config.broken:
+        for broken in self.broken:
             logger.error("The %s %s cannot run: %s", broken.kind, broken.name, broken.reason)
         for source in self.config.sources.values():
             if source.enabled:
@@ -125,8 +123,8 @@ class Haunt:
             self._server.stop()
         for callback in self._periodic:
             callback.stop()
-        await self.supervisor.stop_all()
-        await self.clients.farewell(self.config.limits.drain)
+        farewell = self.clients.farewell(self.config.limits.drain * FAREWELL_SHARE)
+        await asyncio.gather(self.supervisor.stop_all(), farewell)
         if self._server is not None:
             await self._server.close_all_connections()
 
@@ -154,7 +152,7 @@ class Haunt:
         """Everything an operator asks first, as JSON data."""
         sources = {status.name: self._source_health(status) for status in self.supervisor.statuses()}
         active = sum(source["active"] for source in sources.values())
-        troubled = active < len(sources) or self.config.broken or self.signals.stopped
+        troubled = active < len(sources) or self.broken or self.signals.stopped
         return {
             "status": "degraded" if troubled else "ok",
             "simulated": bool(self.simulated),
@@ -164,7 +162,7 @@ class Haunt:
             "symbols": {"configured": len(self.symbols), "tracked": self.market.symbols_tracked},
             "sources": sources,
             "indicators": {"stopped": dict(self.signals.stopped)},
-            "broken": [{"kind": one.kind, "name": one.name, "reason": one.reason} for one in self.config.broken],
+            "broken": [{"kind": one.kind, "name": one.name, "reason": one.reason} for one in self.broken],
         }
 
     def _source_health(self, status: SourceStatus) -> dict[str, Any]:
@@ -229,8 +227,15 @@ class Haunt:
             stale_after=options.stale_after,
             clock=self.clock,
         )
+        try:
+            made = source.cls(options, relay)
+        except Exception as error:
+            reason = f"{type(error).__name__} while it was made: {error}"
+            logger.exception("The %s %s cannot run: %s", "source", source.name, reason)
+            self.broken.append(Broken("source", source.name, source.plugin, reason))
+            return
         self.relays[source.name] = relay
-        self.supervisor.start(source.name, source.cls(options, relay), relay)
+        self.supervisor.start(source.name, made, relay)
 
     def _stream(self) -> Stream:
         server, limits = self.config.server, self.config.limits
@@ -254,32 +259,6 @@ class Haunt:
             send_buffer=limits.send_buffer,
             compression=self.config.stream.compression,
         )
-
-
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Sockets bound to the address. Loopback means both of its addresses: browsers try ::1 first for localhost."""
-    addresses = ["127.0.0.1", "::1"] if host in LOOPBACK else [host]
-    sockets: list[socket.socket] = []
-    for address in addresses:
-        try:
-            sockets += bind_sockets(port or (sockets[0].getsockname()[1] if sockets else 0), address)
-        except OSError as error:
-            if sockets and address == "::1":
-                logger.info("No IPv6 on this machine (%s); listening on 127.0.0.1 only", error)
-                continue
-            for bound in sockets:
-                bound.close()
-            raise HauntError(
-                f"Cannot listen on {address} port {port}: {error.strerror}; "
-                "stop what uses it or set server.host and server.port"
-            ) from None
-    return sockets
-
-
-def most_connections() -> int:
-    """As many clients as the open files limit leaves room for, ten thousand at most."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(MOST_CONNECTIONS, soft - RESERVED_FILES))
 
 
 def _intervals(config: Config) -> Mapping[str, float]:

@@ -108,10 +108,13 @@ class Limits(Section):
         131_072, ge=4_096, le=16_777_216, description="Bytes the kernel may hold for one client (SO_SNDBUF)."
     )
     pending_bytes: int = Field(
-        1_048_576, ge=1_024, le=1_073_741_824, description="Bytes that may wait in Haunt for one client."
+        1_048_576,
+        ge=1_024,
+        le=1_073_741_824,
+        description="Bytes that may wait in Haunt for a client before it is closed.",
     )
     slow_timeout: float = Field(
-        10, gt=0, le=3_600, description="Seconds a client may stay over pending_bytes before it is closed."
+        10, gt=0, le=3_600, description="Seconds a client may take nothing before it is closed."
     )
     abuse: int = Field(
         100, ge=1, le=1_000_000, description="Refused messages within 10 seconds after which a client is closed."
@@ -136,7 +139,7 @@ class Stream(Section):
     first_price_wait: float = Field(
         5, ge=0, le=60, description="Seconds a symbol's first price waits for a venue's 24-hour figures."
     )
-    compression: bool = Field(False, description="Offer compressed WebSockets; costs some 150 kB of memory per client.")
+    compression: bool = Field(False, description="Offer compressed WebSockets; each frame is compressed once for all.")
 
 
 class Log(Section):

@@ -20,6 +20,7 @@ RequestId: TypeAlias = str | int | None
 LONGEST_ID = 64
 LONGEST_SYMBOL = 32
 LARGEST_INTEGER = 2**53
+MOST_SYMBOLS = 1_000  # each unknown one costs an error frame
 SLOWEST_THROTTLE_MS = 3_600_000
 DEEPEST_BOOK = 100
 
@@ -116,6 +117,8 @@ def _symbols(data: Mapping[str, Any]) -> tuple[str, ...]:
     symbols = data["symbols"]
     if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
         raise RequestError("invalid_message", "'symbols' must be an array of strings")
+    if len(symbols) > MOST_SYMBOLS:
+        raise RequestError("invalid_message", f"'symbols' may name at most {MOST_SYMBOLS} in one message")
     return tuple(symbols)
 
 
