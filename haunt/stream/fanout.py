@@ -44,7 +44,7 @@ class Fanout:
         self._clock = clock or Clock()
         self._changed: dict[State, None] = {}
         self._released: dict[tuple[Cohort, State], None] = {}
-        self._pace = Pace(self.mark, self._clock)
+        self._pace: Pace[State] = Pace(self.mark, self._clock)
         self._flushing: Iterator[None] | None = None
         self._paused = False
         self._current: dict[State, None] = {}

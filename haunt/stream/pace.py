@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
 
 from haunt.clock import Clock
-from haunt.stream.subscriptions import State
+
+Key = TypeVar("Key", bound=Hashable)
 
 
-class Pace:
+class Pace(Generic[Key]):
     """Remembers when each state was last sent; calls `release(state)` when one that came too early is due."""
 
     __slots__ = ("_clock", "_release", "_sent_at", "_timers")
 
-    def __init__(self, release: Callable[[State], None], clock: Clock) -> None:
+    def __init__(self, release: Callable[[Key], None], clock: Clock) -> None:
         self._release = release
         self._clock = clock
-        self._sent_at: dict[State, float] = {}
-        self._timers: dict[State, asyncio.TimerHandle] = {}
+        self._sent_at: dict[Key, float] = {}
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
 
     @property
-    def held_back(self) -> list[State]:
+    def held_back(self) -> list[Key]:
         """The states that came too early and are not due yet."""
         return list(self._timers)
 
-    def due(self, state: State, interval: float) -> bool:
+    def due(self, state: Key, interval: float) -> bool:
         """Whether `interval` seconds have passed since this state was last due; else it is released later."""
         now = self._clock.monotonic()
         due = self._sent_at.get(state, float("-inf")) + interval
@@ -44,6 +46,6 @@ class Pace:
             timer.cancel()
         self._timers.clear()
 
-    def _ring(self, state: State) -> None:
+    def _ring(self, state: Key) -> None:
         del self._timers[state]
         self._release(state)

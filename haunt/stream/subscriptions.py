@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from haunt.stream.pace import Pace
 from haunt.stream.protocol import CHANNELS, Channel
 
 if TYPE_CHECKING:
-    from haunt.stream.pace import Pace
     from haunt.stream.session import Session
 
 State: TypeAlias = tuple[Channel, str]
@@ -57,7 +57,7 @@ class Cohort:
         self.behind: dict[Session, None] = {}
         self.topics: dict[State, Topic] = {}
         self.throttles: dict[State, float] = {}
-        self.pace: Pace | None = None
+        self.pace: Pace[State] | None = None
         for symbol, subscription in subscriptions.items():
             for channel in subscription.channels:
                 depth = subscription.depth if channel == "orderbook" else 0

@@ -181,11 +181,17 @@ def test_all_frames_of_an_answer_are_one_write(desk):
     assert [message["type"] for message in guest.heard()] == ["error", "subscribed"] + ["price_update"] * 3
 
 
-def test_ten_thousand_unknown_symbols_are_answered_and_the_client_stays(desk):
+def test_a_thousand_unknown_symbols_are_answered_and_the_client_stays(desk):
+    guest = desk.guest()
+    guest.say(subscribe(*["x"] * 1_000))
+    assert len(guest.heard()) == 1_000
+    assert guest.wire.closed is None
+
+
+def test_more_than_a_thousand_symbols_are_one_error(desk):
     guest = desk.guest()
     guest.say(subscribe(*["x"] * 10_000))
-    assert len(guest.heard()) == 10_000
-    assert guest.wire.closed is None
+    assert [message["code"] for message in guest.heard()] == ["invalid_message"]
 
 
 def test_a_client_that_is_closed_by_its_own_answer_leaves_nothing_behind(desk):
