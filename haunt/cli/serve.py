@@ -11,21 +11,19 @@ import sys
 import click
 
 from haunt.app import run_until
+from haunt.cli.check import DEFAULT, EX_CONFIG
 from haunt.config.load import load
 from haunt.config.model import Config
 from haunt.errors import ConfigError, HauntError
 from haunt.plugin.registry import Registry
 
-EX_CONFIG = 78  # sysexits.h: something in a configuration file is wrong
-DEFAULT_FILE = "config/config.yaml"
-
 logger = logging.getLogger(__name__)
 
 
 @click.command()
-@click.argument("file", default=DEFAULT_FILE, metavar="[FILE]")
+@click.argument("file", type=click.Path(), default=DEFAULT)
 def serve(file: str) -> None:
-    """Run the server on FILE until SIGTERM or Ctrl-C.
+    """Run the server on FILE (config/config.yaml when absent) until SIGTERM or Ctrl-C.
 
     Example: haunt serve config/demo.yaml
     """

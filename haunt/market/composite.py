@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+
+# Weights such as 0.1 + 0.2 and 0.3 must count as equal halves.
+ROUNDING = 1e-12
 
 
-def weighted_median(votes: Sequence[tuple[float, float]]) -> float:
-    """The weighted median of (value, weight) pairs: venues with less than half of the weight cannot move it
-    outside the others' range. Where the weight splits evenly, the middle of the two values.
+def weighted_median(votes: Iterable[tuple[float, float]]) -> float:
+    """The weighted median of at least one (value, weight) pair: those with less than half of the weight cannot
+    move it outside the others' range. Where the weight splits evenly, the middle of the two values.
 
     Source: Edgeworth 1888; price-index methodologies of Deribit and CF Benchmarks use it as their centre.
     """
     ordered = sorted(votes)
-    half = sum(weight for _, weight in ordered) / 2
+    half = sum([weight for _, weight in ordered]) / 2
+    least, most = half * (1 - ROUNDING), half * (1 + ROUNDING)
     below = 0.0
     for index, (value, weight) in enumerate(ordered):
         below += weight
-        if below > half * (1 + 1e-12):
+        if below > most:
             return value
-        if below >= half * (1 - 1e-12) and index + 1 < len(ordered):
+        if below >= least:
             return (value + ordered[index + 1][0]) / 2
-    return ordered[-1][0]
+    raise ValueError("weights must be above zero and there must be some")

@@ -143,7 +143,7 @@ class Feed:
             self._older_trade_ids, self._trade_ids = self._trade_ids, set()
         if timestamp >= self._last_trade:
             self._last_trade = timestamp
-            self.last = price
+            self.last = float(price)
         self._receive(timestamp, now)
         return True
 
@@ -160,7 +160,7 @@ class Feed:
         self._from_quote = True
         if bid == self.bid and ask == self.ask:
             return False
-        self.bid, self.ask = bid, ask
+        self.bid, self.ask = float(bid), float(ask)
         return True
 
     def apply_ticker(self, ticker: Ticker, now: float) -> bool:
@@ -173,7 +173,7 @@ class Feed:
             _possible(ticker.quote_volume_24h),
         )
         self._receive(ticker.timestamp, now)
-        self.last = ticker.last
+        self.last = float(ticker.last)
         self.open_24h, self.volume_24h, self.quote_volume_24h = figures
         return True
 
@@ -337,4 +337,4 @@ class Feed:
 
 
 def _possible(value: float | None) -> float | None:
-    return value if value is not None and 0.0 <= value < LARGEST else None
+    return float(value) if value is not None and 0.0 <= value < LARGEST else None

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
-from itertools import dropwhile
-from math import ceil, floor, inf
-from typing import NamedTuple
+from math import inf
+from operator import ge, le
+from typing import Literal, NamedTuple
 
-from haunt.market.book import Book, BookSide
+from haunt.market.book import Book
 from haunt.market.symbols import Symbol
 
 Levels = list[tuple[float, float]]
 
 
 class VenueBook(NamedTuple):
-    """One venue's book: `rate` turns its prices into USD, `age` is the seconds since it last changed."""
+    """One venue's book: `rate` turns its prices into USD, `age` is the seconds since the venue last spoke."""
 
     venue: str
     book: Book
@@ -28,39 +27,26 @@ class Crossing(NamedTuple):
     """Levels left out of the merged book: `venue`'s bids from `price` up, or its asks from `price` down."""
 
     venue: str
-    side: str
+    side: Literal["bids", "asks"]
     price: float
 
 
 def merge_books(books: Sequence[VenueBook], symbol: Symbol, depth: int) -> tuple[Levels, Levels]:
-    """The best `depth` bids and asks over all venues, as (price, quantity), best first.
+    """The best `depth` bids and asks over all venues, one book each, as (price, quantity), best first.
 
     Prices are put on the symbol's steps, bids rounded down and asks up, so rounding never narrows the spread.
     Where one venue's bid reaches another's ask, the crossing levels of the staler of the two are left out.
     """
-    highest = {one.venue: one.price for one in crossings(books) if one.side == "bids"}
-    lowest = {one.venue: one.price for one in crossings(books) if one.side == "asks"}
-    bids = merge(
-        *(
-            dropwhile(partial(_reaches_up, highest.get(one.venue, inf)), _in_usd(one.book.bids, one.rate))
-            for one in books
-        ),
-        key=lambda level: -level[0],
-    )
-    asks = merge(
-        *(
-            dropwhile(partial(_reaches_down, lowest.get(one.venue, 0.0)), _in_usd(one.book.asks, one.rate))
-            for one in books
-        )
-    )
-    best_bids, best_asks = _side(bids, symbol, depth, up=False), _side(asks, symbol, depth, up=True)
-    while best_bids and best_asks and best_bids[0][0] >= best_asks[0][0]:
-        del best_bids[0]  # two prices closer than a double can tell apart
-    return best_bids, best_asks
+    left_out = crossings(books)
+    bids_below = {one.venue: one.price for one in left_out if one.side == "bids"}
+    asks_above = {one.venue: one.price for one in left_out if one.side == "asks"}
+    all_bids = merge(*[_bids(one, bids_below.get(one.venue, inf)) for one in books], reverse=True)
+    all_asks = merge(*[_asks(one, asks_above.get(one.venue, 0.0)) for one in books])
+    return _summed(all_bids, symbol.round_down, ge, depth), _summed(all_asks, symbol.round_up, le, depth)
 
 
-def crossings(books: Iterable[VenueBook]) -> list[Crossing]:
-    """What has to be left out so that the merged book is not crossed, the stalest venue's levels first."""
+def crossings(books: Sequence[VenueBook]) -> list[Crossing]:
+    """What has to be left out so that the merged book is not crossed."""
     bids = {one.venue: (best * one.rate, one.age) for one in books if (best := one.book.bids.best) is not None}
     asks = {one.venue: (best * one.rate, one.age) for one in books if (best := one.book.asks.best) is not None}
     found: list[Crossing] = []
@@ -70,6 +56,7 @@ def crossings(books: Iterable[VenueBook]) -> list[Crossing]:
         (bid, bid_age), (ask, ask_age) = bids[bidder], asks[asker]
         if bid < ask:
             break
+        # What is left of the bids is below every ask, and the other way round: neither can cross again.
         if bid_age >= ask_age:
             found.append(Crossing(bidder, "bids", ask))
             del bids[bidder]
@@ -79,30 +66,30 @@ def crossings(books: Iterable[VenueBook]) -> list[Crossing]:
     return found
 
 
-def _in_usd(side: BookSide, rate: float) -> Iterator[tuple[float, float]]:
-    """(price in USD, quantity), best first."""
-    return ((price * rate, quantity) for price, quantity in side)
+def _bids(one: VenueBook, below: float) -> Iterator[tuple[float, float]]:
+    """(price in USD, quantity), best first, and so are `_asks`."""
+    return ((usd, quantity) for price, quantity in one.book.bids if (usd := price * one.rate) < below)
 
 
-def _reaches_up(limit: float, level: tuple[float, float]) -> bool:
-    return level[0] >= limit
+def _asks(one: VenueBook, above: float) -> Iterator[tuple[float, float]]:
+    return ((usd, quantity) for price, quantity in one.book.asks if (usd := price * one.rate) > above)
 
 
-def _reaches_down(limit: float, level: tuple[float, float]) -> bool:
-    return level[0] <= limit
-
-
-def _side(levels: Iterator[tuple[float, float]], symbol: Symbol, depth: int, *, up: bool) -> Levels:
-    side: Levels = []
+def _summed(
+    levels: Iterable[tuple[float, float]],
+    rounded: Callable[[float], float],
+    reaches: Callable[[float, float], bool],
+    depth: int,
+) -> Levels:
+    """The levels, best first, with those of one published price added up."""
+    prices: list[float] = []
+    quantities: list[float] = []
     for price, quantity in levels:
-        step = symbol.step(price)
-        # Prices that stand on a step already must stay there, whatever floats make of the division.
-        steps = ceil(price / step - 1e-6) if up else floor(price / step + 1e-6)
-        bucket = symbol.round(steps * step)
-        if side and side[-1][0] == bucket:
-            side[-1] = (bucket, side[-1][1] + quantity)
-        elif len(side) == depth:
+        if prices and reaches(price, prices[-1]):
+            quantities[-1] += quantity
+        elif len(prices) == depth:
             break
-        elif steps > 0:
-            side.append((bucket, quantity))
-    return [(price, float(f"{quantity:.10g}")) for price, quantity in side]
+        elif published := rounded(price):
+            prices.append(published)
+            quantities.append(quantity)
+    return [(price, float(f"{quantity:.14g}")) for price, quantity in zip(prices, quantities, strict=True)]

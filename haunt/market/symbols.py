@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from math import floor, log10
 
 SIGNIFICANT_DIGITS = 10
+# A double holds every number of fifteen digits, so a tick this many times in a price is the least it can show.
+MOST_TICKS = 1e15
 
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """One asset: `btc`. `tick` is the step its published prices are rounded to; None = ten significant digits."""
+    """One asset: `btc`. `tick` is the step its published prices are rounded to; None = ten significant digits,
+    as for prices below the tick."""
 
     name: str
     aliases: tuple[str, ...] = ()
@@ -24,10 +27,27 @@ class Symbol:
 
     def round(self, price: float) -> float:
         """The price as it is published; never zero for a price above zero."""
-        if self.tick is None or price < self.tick:
-            return float(f"{price:.{SIGNIFICANT_DIGITS}g}")
-        decimals = max(0, -floor(log10(self.tick)))
-        return round(round(price / self.tick) * self.tick, decimals + 2)
+        tick = self.tick
+        if tick is not None and tick <= price < tick * MOST_TICKS:
+            return float(f"{round(price / tick) * tick:.15g}")
+        return float(f"{price:.10g}")
+
+    def round_down(self, price: float) -> float:
+        """The highest price that can be published and is not above this one."""
+        nearest = self.round(price)
+        return nearest if nearest <= price else self.round(nearest - self._step(price))
+
+    def round_up(self, price: float) -> float:
+        """The lowest price that can be published and is not below this one."""
+        nearest = self.round(price)
+        return nearest if nearest >= price else self.round(nearest + self._step(price))
+
+    def _step(self, price: float) -> float:
+        """The distance between two published prices around this one."""
+        tick = self.tick
+        if tick is not None and tick <= price < tick * MOST_TICKS:
+            return tick
+        return float(10.0 ** (floor(log10(price)) + 1 - SIGNIFICANT_DIGITS))
 
 
 class Symbols:

@@ -1,12 +1,15 @@
-"""The front page and /health."""
+"""The front page, /health, and what is said of everything else."""
 
 from __future__ import annotations
 
+import json
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ujson
 from tornado.web import RequestHandler, url
+
+from haunt.stream.admission import Admission
 
 if TYPE_CHECKING:
     from haunt.app import Haunt
@@ -14,29 +17,72 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-class FrontPage(RequestHandler):
-    """Says what this is and where to connect."""
+class Page(RequestHandler):
+    """Read by whoever asks this server by one of its own names; it says nothing worth keeping or framing."""
 
     def initialize(self, haunt: Haunt) -> None:
         self.haunt = haunt
 
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Referrer-Policy", "no-referrer")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header(
+            "Content-Security-Policy",
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+        )
+
+    def prepare(self) -> None:
+        server = self.haunt.config.server
+        door = Admission(host=server.host, allowed_hosts=server.allowed_hosts)
+        refusal = door.host_refusal(self.request.headers)
+        if refusal is not None:
+            self.answer(refusal.status, {"error": refusal.code, "message": refusal.message})
+
+    def head(self) -> None:
+        self.get()
+
+    def answer(self, status: int, data: Any) -> None:
+        """Finish with this as JSON."""
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        self.finish(json.dumps(data) + "\n")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        status = HTTPStatus(status_code)
+        self.answer(status, {"error": status.name.lower(), "message": status.description or status.phrase})
+
+
+class FrontPage(Page):
+    """Says what this is, where to connect and how it fares."""
+
     def get(self) -> None:
-        self.render("index.html", health=self.haunt.health(), address=self.haunt.address, haunt=self.haunt)
+        # What a venue said may hold half a surrogate pair, which no page can.
+        health = json.loads(json.dumps(self.haunt.health(), ensure_ascii=False).encode(errors="replace"))
+        symbol = next(iter(self.haunt.symbols)).name
+        self.render("index.html", health=health, address=f"ws://{self.request.host}/ws", symbol=symbol)
 
     def get_template_path(self) -> str:
         return str(TEMPLATES)
 
 
-class Health(RequestHandler):
+class Health(Page):
     """Whether the process lives, and what each source is doing."""
 
-    def initialize(self, haunt: Haunt) -> None:
-        self.haunt = haunt
+    def get(self) -> None:
+        self.answer(200, self.haunt.health())
+
+
+class NotFound(Page):
+    """Every other path."""
 
     def get(self) -> None:
-        self.set_header("Content-Type", "application/json")
-        self.finish(ujson.dumps(self.haunt.health(), escape_forward_slashes=False))
+        self.answer(404, {"error": "not_found", "message": "There are /, /health and, for WebSocket clients, /ws"})
 
 
 def page_handlers(haunt: Haunt) -> list[Any]:
-    return [url(r"/", FrontPage, {"haunt": haunt}), url(r"/health", Health, {"haunt": haunt})]
+    """The last of them takes every path that is left."""
+    return [
+        url(path, page, {"haunt": haunt}) for path, page in ((r"/", FrontPage), (r"/health", Health), (r".*", NotFound))
+    ]

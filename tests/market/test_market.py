@@ -1,0 +1,376 @@
+"""The composite price and the merged book: who counts, since when, and what is published of it."""
+
+from __future__ import annotations
+
+import pytest
+from floor import Floor
+
+
+@pytest.fixture
+def floor() -> Floor:
+    return Floor()
+
+
+# -- the price
+
+
+def test_price_is_the_median_of_the_middles_of_bid_and_ask(floor: Floor):
+    for name, bid in (("acme", 99.0), ("zeta", 100.0), ("wild", 5_000.0)):
+        floor.venue(name).quotes("btc", bid, bid + 1)
+    assert floor.price() == 100.5
+    assert floor.composite().sources == ["acme", "zeta", "wild"]
+
+
+def test_weight_of_a_source_is_its_say(floor: Floor):
+    floor.venue("heavy", weight=3.0).quotes("btc", 99, 101)
+    floor.venue("acme").quotes("btc", 199, 201)
+    floor.venue("zeta").quotes("btc", 299, 301)
+    assert floor.price() == 100
+
+
+def test_price_is_published_when_its_rounded_value_changes_and_only_then(floor: Floor):
+    acme = floor.venue("acme")
+    acme.quotes("btc", 99, 101)
+    assert (floor.published(), floor.composite().sequence) == (1, 1)
+    acme.quotes("btc", 99.001, 101.001)
+    acme.quotes("btc", 99.5, 100.5)
+    acme.trades("btc", 300.0)
+    assert (floor.published(), floor.composite().sequence) == (0, 1)
+    acme.quotes("btc", 99.02, 101)
+    assert (floor.published(), floor.composite().sequence, floor.price()) == (1, 2, 100.01)
+
+
+def test_first_price_waits_for_24_hour_figures(floor: Floor):
+    floor = Floor(first_price_wait=5)
+    acme = floor.venue("acme")
+    acme.quotes("btc", 99, 101)
+    floor.wait(4.9)
+    assert floor.price() is None
+    acme.tells("btc", 100, 80, volume=3)
+    assert (floor.price(), floor.composite().change_24h, floor.published()) == (100, 25, 1)
+
+
+def test_first_price_comes_without_figures_when_none_came_in_time():
+    floor = Floor(first_price_wait=5)
+    floor.venue("acme").quotes("btc", 99, 101)
+    floor.wait(4.9)
+    assert floor.published() == 0
+    floor.wait(0.1)
+    assert floor.published() == 1
+    assert (floor.price(), floor.composite().change_24h, floor.composite().volume_24h) == (100, 0, 0)
+
+
+def test_unknown_symbol_and_silence_have_no_price(floor: Floor):
+    floor.market.tick()
+    assert floor.price("eth") is None
+    assert floor.market.book("eth", 20) is None
+    assert floor.market.symbols_tracked == 0
+
+
+# -- who is fresh
+
+
+def test_stale_venue_leaves_at_the_next_tick(floor: Floor):
+    silent, live = floor.venue("silent", stale_after=10), floor.venue("live")
+    silent.quotes("btc", 99, 101)
+    live.quotes("btc", 119, 121)
+    assert floor.price() == 110
+    floor.published()
+    floor.wait(10)
+    assert floor.price() == 110
+    floor.wait(0.25)
+    assert (floor.price(), floor.composite().sources, floor.published()) == (120, ["live"], 1)
+
+
+def test_last_price_is_kept_and_marked_when_every_venue_is_stale(floor: Floor):
+    acme = floor.venue("acme")
+    acme.tells("btc", 100, 80, quote_volume=7)
+    before = floor.composite()
+    floor.published()
+    floor.wait(31)
+    assert floor.composite() == before._replace(stale=True)
+    assert floor.published() == 0
+    acme.trades("btc", 100)
+    assert (floor.composite().stale, floor.published()) == (False, 0)
+    acme.trades("btc", 101)
+    assert (floor.price(), floor.published()) == (101, 1)
+
+
+def test_venue_whose_connection_is_lost_leaves_at_once(floor: Floor):
+    lost, live = floor.venue("lost"), floor.venue("live")
+    lost.quotes("btc", 99, 101)
+    live.quotes("btc", 119, 121)
+    lost.relay.close("the venue closed the connection")
+    assert (floor.price(), floor.composite().sources) == (120, ["live"])
+    lost.relay.open()
+    lost.quotes("btc", 99, 101)
+    assert (floor.price(), floor.composite().sources) == (110, ["live", "lost"])
+
+
+def test_symbols_tracked_are_those_with_a_live_price(floor: Floor):
+    acme = floor.venue("acme")
+    acme.quotes("btc", 99, 101)
+    floor.wait(20)
+    acme.trades("eth", 10)
+    assert floor.market.symbols_tracked == 2
+    floor.wait(11)
+    assert floor.market.symbols_tracked == 1
+
+
+# -- what a venue may lack
+
+
+def test_venue_that_only_trades_counts_with_its_last_trade(floor: Floor):
+    floor.venue("acme").trades("btc", 123.0)
+    assert floor.price() == 123
+    assert floor.market.book("btc", 20) is None
+
+
+def test_one_sided_book_has_no_price_but_is_in_the_merged_book(floor: Floor):
+    floor.venue("acme").shows("btc", [99], [])
+    assert floor.price() is None
+    book = floor.market.book("btc", 20)
+    assert book is not None
+    assert (book.bids, book.asks) == ([(99.0, 1.0)], [])
+    assert book.timestamp == floor.clock.milliseconds()
+
+
+def test_crossed_book_counts_neither_as_price_nor_as_book(floor: Floor):
+    crossed = floor.venue("crossed")
+    floor.venue("acme").shows("btc", [99], [101])
+    crossed.shows("btc", [500], [600])
+    crossed.shows("btc", [600], [500])
+    book = floor.market.book("btc", 20)
+    assert book is not None
+    assert (floor.price(), book.sources) == (100, ["acme"])
+
+
+# -- one vote per venue, in USD
+
+
+def test_two_sources_of_one_venue_have_one_vote(floor: Floor):
+    for name in ("acme", "acme_again", "acme_mirror"):
+        floor.venue(name, venue="acme").quotes("btc", 99, 101)
+    floor.venue("zeta").quotes("btc", 119, 121)
+    assert (floor.price(), floor.composite().sources) == (110, ["acme", "zeta"])
+
+
+def test_usd_market_of_a_venue_is_preferred_to_its_usdt_market(floor: Floor):
+    floor.venue("dollar").quotes("usdt", 0.999, 1.001)
+    tether = floor.venue("acme_usdt", "USDT", venue="acme")
+    tether.quotes("btc", 199, 201)
+    assert floor.price() == 200
+    floor.venue("acme").quotes("btc", 99, 101)
+    tether.quotes("btc", 299, 301)
+    assert (floor.price(), floor.composite().sources) == (100, ["acme"])
+
+
+def test_event_of_a_market_that_does_not_count_changes_nothing(floor: Floor):
+    floor.venue("dollar").quotes("usdt", 0.999, 1.001)
+    floor.venue("acme").quotes("btc", 99, 101)
+    shadow = floor.venue("acme_usdt", "USDT", venue="acme")
+    before = floor.composite()
+    floor.published()
+    floor.clock.advance(1)
+    shadow.trades("btc", 55.0, 1_000.0)
+    shadow.quotes("btc", 54, 56)
+    floor.wait(1)
+    assert (floor.composite(), floor.published()) == (before, 0)
+    assert [candle.volume for candle in floor.candles] == [0.0, 0.0]
+
+
+def test_usdt_quotes_are_converted_by_the_price_of_usdt(floor: Floor):
+    dollar, tether = floor.venue("dollar"), floor.venue("tether", "USDT")
+    dollar.quotes("usdt", 0.985, 0.995)
+    tether.quotes("btc", 99, 101)
+    assert floor.price() == 99
+    dollar.quotes("usdt", 0.975, 0.985)
+    tether.trades("btc", 100.0)
+    assert floor.price() == 98
+
+
+def test_moved_usdt_reprices_quiet_markets_at_the_next_tick(floor: Floor):
+    dollar, tether = floor.venue("dollar"), floor.venue("tether", "USDT")
+    dollar.quotes("usdt", 0.985, 0.995)
+    tether.quotes("btc", 99, 101)
+    dollar.quotes("usdt", 0.975, 0.985)
+    floor.published()
+    floor.market.tick()
+    assert (floor.price(), floor.published()) == (98, 1)
+
+
+def test_depeg_of_usdt_does_not_move_the_price_in_usd(floor: Floor):
+    dollar = floor.venue("dollar")
+    tethers = [floor.venue(name, "USDT") for name in ("acme", "zeta", "iota")]
+    dollar.quotes("btc", 99.9, 100.1)
+    for usdt in (1.0, 0.95, 0.6):
+        dollar.quotes("usdt", usdt - 0.001, usdt + 0.001)
+        for tether in tethers:
+            tether.quotes("btc", 99.9 / usdt, 100.1 / usdt)
+        assert floor.price() == pytest.approx(100, abs=0.01)
+
+
+def test_without_a_price_of_usdt_its_markets_are_left_out_where_there_is_usd(floor: Floor):
+    floor.venue("tether", "USDT").quotes("btc", 199, 201)
+    floor.venue("dollar").quotes("btc", 99, 101)
+    assert (floor.price(), floor.composite().sources) == (100, ["dollar"])
+
+
+def test_without_a_price_of_usdt_it_counts_as_a_dollar_where_there_is_no_usd(floor: Floor):
+    floor.venue("tether", "USDT").quotes("btc", 199, 201)
+    floor.venue("dollar").shows("btc", [99], [])
+    assert (floor.price(), floor.composite().sources, floor.composite().stale) == (200, ["tether"], False)
+
+
+def test_stale_price_of_usdt_converts_nothing(floor: Floor):
+    dollar, tether = floor.venue("dollar", stale_after=10), floor.venue("tether", "USDT", stale_after=60)
+    dollar.quotes("usdt", 0.499, 0.501)
+    tether.quotes("btc", 99, 101)
+    assert floor.price() == 50
+    floor.wait(11)
+    floor.market.tick()
+    assert floor.price() == 100
+
+
+def test_coins_quoted_in_each_other_do_not_carry_each_other_away(floor: Floor):
+    tether, circle = floor.venue("tether", "USDT"), floor.venue("circle", "USDC")
+    for _ in range(1_000):
+        tether.quotes("usdc", 0.998, 0.999)
+        circle.quotes("usdt", 0.998, 0.999)
+    assert floor.price("usdc") == floor.price("usdt") == 0.9985
+
+
+# -- 24 hour figures
+
+
+def test_change_is_the_median_of_the_venues_own_changes(floor: Floor):
+    for name, last, open_24h in (("acme", 110, 100), ("zeta", 105, 100), ("wild", 100, 0.001)):
+        floor.venue(name).tells("btc", last, open_24h)
+    floor.venue("mute").quotes("btc", 99, 101)
+    assert floor.composite().change_24h == pytest.approx(10)
+
+
+def test_volume_is_the_sum_over_the_venues_in_usd(floor: Floor):
+    floor.venue("dollar").quotes("usdt", 0.499, 0.501)
+    floor.venue("quoted", "USDT").tells("btc", 200, volume=1e9, quote_volume=4_000)
+    floor.venue("based", "USDT").tells("btc", 200, volume=3)
+    floor.venue("acme").tells("btc", 100, quote_volume=70)
+    floor.venue("acme_again", venue="acme").tells("btc", 100, quote_volume=70)
+    assert floor.composite().volume_24h == 4_000 * 0.5 + 3 * 100 + 70
+
+
+def test_newer_figures_are_shown_though_the_price_stands_still(floor: Floor):
+    acme = floor.venue("acme")
+    acme.tells("btc", 100, 50, quote_volume=5)
+    floor.published()
+    acme.tells("btc", 100, 80, quote_volume=6)
+    assert (floor.composite().change_24h, floor.composite().volume_24h, floor.published()) == (25, 6, 0)
+
+
+def test_impossible_figures_of_one_venue_are_passed_over(floor: Floor):
+    floor.venue("wild").tells("btc", 1e23, 5e-324, volume=1e23)
+    floor.venue("acme").tells("btc", 100, 80, quote_volume=6)
+    assert (floor.composite().change_24h, floor.composite().volume_24h) == (25, 6)
+
+
+# -- timestamps
+
+
+def test_timestamp_is_the_newest_event_that_entered_the_price(floor: Floor):
+    now = floor.clock.milliseconds()
+    acme, zeta = floor.venue("acme"), floor.venue("zeta")
+    acme.trades("btc", 100, at=now - 300)
+    zeta.trades("btc", 110, at=now - 700)
+    assert floor.composite().timestamp == now - 300
+    zeta.trades("btc", 120, at=now - 200)
+    assert floor.composite().timestamp == now - 200
+
+
+def test_timestamp_belongs_to_the_price_not_to_later_events(floor: Floor):
+    acme = floor.venue("acme")
+    acme.trades("btc", 100)
+    before = floor.composite().timestamp
+    floor.clock.advance(1)
+    acme.trades("btc", 100)
+    assert floor.composite().timestamp == before
+
+
+@pytest.mark.parametrize("ahead", [2_000, 9_000_000_000, -11_000, 1 - 1_700_000_000_000])
+def test_venue_with_a_wrong_clock_happens_now(floor: Floor, ahead: int):
+    floor.venue("acme").trades("btc", 100, at=floor.clock.milliseconds() + ahead)
+    assert floor.composite().timestamp == floor.clock.milliseconds()
+
+
+def test_timestamp_never_goes_back_though_the_clock_does(floor: Floor):
+    acme = floor.venue("acme")
+    acme.quotes("btc", 99.5, 100.5)
+    before = floor.composite().timestamp
+    floor.clock.set_back(3_600)
+    acme.quotes("btc", 100.5, 101.5)
+    assert (floor.price(), floor.composite().timestamp) == (101, before)
+
+
+# -- the book
+
+
+def test_merged_book_holds_every_fresh_venue(floor: Floor):
+    acme, zeta = floor.venue("acme", stale_after=10), floor.venue("zeta")
+    acme.shows("btc", [99, 98], [101])
+    zeta.shows("btc", [99, 97], [102])
+    book = floor.market.book("btc", 2)
+    assert book is not None
+    assert (book.bids, book.asks) == ([(99.0, 2.0), (98.0, 1.0)], [(101.0, 1.0), (102.0, 1.0)])
+    assert (book.sources, book.timestamp) == (["acme", "zeta"], floor.clock.milliseconds())
+    floor.market.tick()
+    floor.published()
+    floor.wait(11)
+    assert floor.published("orderbook") == 1
+    assert (book := floor.market.book("btc", 2)) is not None
+    assert book.sources == ["zeta"]
+
+
+def test_merged_book_is_in_usd(floor: Floor):
+    floor.venue("dollar").quotes("usdt", 0.499, 0.501)
+    floor.venue("tether", "USDT").shows("btc", [198], [202])
+    book = floor.market.book("btc", 20)
+    assert book is not None
+    assert (book.bids, book.asks) == ([(99.0, 1.0)], [(101.0, 1.0)])
+
+
+def test_usdt_book_of_a_venue_stands_in_while_its_usd_book_is_lost(floor: Floor):
+    floor.venue("dollar").quotes("usdt", 0.99, 1.01)
+    acme, tether = floor.venue("acme"), floor.venue("acme_usdt", "USDT", venue="acme")
+    acme.shows("btc", [99], [101])
+    tether.shows("btc", [88], [112])
+    assert (book := floor.market.book("btc", 20)) is not None
+    assert book.bids == [(99.0, 1.0)]
+    acme.shows("btc", [101], [99])
+    assert (book := floor.market.book("btc", 20)) is not None
+    assert book.bids == [(88.0, 1.0)]
+
+
+@pytest.mark.parametrize("how", ["gap", "garbage", "frame gap", "closed"])
+def test_lost_book_leaves_at_once_and_says_so(floor: Floor, how: str):
+    acme = floor.venue("acme")
+    acme.shows("btc", [99], [101])
+    before = floor.market.book("btc", 20)
+    floor.published()
+    acme.loses_book("btc", how)
+    assert before is not None
+    assert floor.market.book("btc", 20) is None
+    assert floor.published("orderbook") >= 1
+
+
+# -- candles
+
+
+def test_trades_give_the_candles_their_volume(floor: Floor):
+    acme, zeta = floor.venue("acme"), floor.venue("zeta")
+    acme.quotes("btc", 99, 101)
+    acme.trades("btc", 100, 2.0)
+    zeta.trades("btc", 100, 0.5)
+    zeta.trades("btc", 100, 7.0, at=floor.clock.milliseconds() - 60_000)
+    acme.repeats_last_trade()
+    floor.wait(1)
+    (candle,) = floor.candles
+    assert (candle.close, candle.volume) == (100, 2.5)

@@ -1,0 +1,165 @@
+"""The pages: what they say, to whom, and with which headers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from strangers import SIMULATED, running
+from tornado.httpclient import HTTPResponse
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
+
+from haunt.app import Haunt
+from haunt.testing import eventually
+
+
+async def get(
+    haunt: Haunt, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None
+) -> HTTPResponse:
+    client = SimpleAsyncHTTPClient(force_instance=True)
+    try:
+        return await client.fetch(
+            f"http://127.0.0.1:{haunt.port}{path}",
+            method=method,
+            headers=dict(headers or {}),
+            body=b"" if method == "POST" else None,
+            raise_error=False,
+        )
+    finally:
+        client.close()
+
+
+@pytest.mark.gen_test
+async def test_front_page_says_that_all_is_simulated_and_where_to_connect(tmp_path: Path):
+    async with running(tmp_path) as haunt:
+        page = await get(haunt, "/", headers={"Host": "localhost:4321"})
+    text = page.body.decode()
+    assert page.code == 200
+    assert "Simulated data: these prices are made up." in text
+    assert "<code>ws://localhost:4321/ws</code>" in text
+    assert "simulator (simulated)" in text
+    assert "Not running" not in text
+
+
+@pytest.mark.gen_test
+async def test_front_page_escapes_what_others_wrote(tmp_path: Path):
+    configuration = SIMULATED + '  raiser: {words: "<script>alert(1)</script> & it"}'
+    async with running(tmp_path, configuration) as haunt:
+        await eventually(lambda: haunt.health()["sources"]["raiser"]["error"])
+        text = (await get(haunt, "/")).body.decode()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; it" in text
+    assert "<script>" not in text
+
+
+@pytest.mark.gen_test
+async def test_half_a_surrogate_pair_does_not_break_the_pages(tmp_path: Path):
+    async with running(tmp_path) as haunt:
+        haunt.signals.stopped["mood"] = "it said \ud800"
+        page, health = await get(haunt, "/"), await get(haunt, "/health")
+    assert "indicator mood: it said ?" in page.body.decode()
+    assert json.loads(health.body)["indicators"] == {"stopped": {"mood": "it said \ud800"}}
+
+
+@pytest.mark.gen_test
+async def test_pages_tell_of_a_broken_plugin(tmp_path: Path):
+    async with running(tmp_path, SIMULATED + "  wreck:") as haunt:
+        page, health = await get(haunt, "/"), json.loads((await get(haunt, "/health")).body)
+    assert "source wreck: its import raised" in page.body.decode()
+    assert [(one["kind"], one["name"]) for one in health["broken"]] == [("source", "wreck")]
+    assert health["status"] == "degraded"
+
+
+@pytest.mark.gen_test
+async def test_health_is_json_of_a_known_shape(tmp_path: Path):
+    async with running(tmp_path) as haunt:
+        await eventually(lambda: haunt.health()["status"] == "ok")
+        answer = await get(haunt, "/health")
+    health = json.loads(answer.body)
+    assert (answer.code, answer.headers["Content-Type"]) == (200, "application/json")
+    assert {name: type(value) for name, value in health.items()} == {
+        "status": str, "simulated": bool, "uptime_seconds": int, "clients": dict, "errors": dict, "symbols": dict,
+        "sources": dict, "indicators": dict, "broken": list,
+    }  # fmt: skip
+    assert health["symbols"] == {"configured": 3, "tracked": 3}
+    source = health["sources"]["simulator"]
+    assert (source["plugin"], source["state"], source["active"], source["simulated"]) == (
+        "simulator", "connected", True, True,
+    )  # fmt: skip
+    assert source["symbols"] == {"subscribed": 9, "fresh": 9, "refused": {}}
+    assert (source["rejected"], source["gaps"], source["restarts"], source["error"]) == (0, 0, 0, "")
+
+
+@pytest.mark.gen_test
+async def test_health_is_degraded_while_a_source_is_down(tmp_path: Path):
+    async with running(tmp_path) as haunt:
+        await eventually(lambda: haunt.health()["status"] == "ok")
+        haunt.relays["simulator"].close("the venue is gone")
+        answer = await get(haunt, "/health")
+    health = json.loads(answer.body)
+    assert (answer.code, health["status"], health["sources"]["simulator"]["active"]) == (200, "degraded", False)
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("path", ["/", "/health", "/nothing"])
+async def test_head_is_get_without_the_body(tmp_path: Path, path: str):
+    async with running(tmp_path) as haunt:
+        full, head = await get(haunt, path), await get(haunt, path, method="HEAD")
+    assert (head.code, head.body) == (full.code, b"")
+    assert head.headers["Content-Type"] == full.headers["Content-Type"]
+    assert int(head.headers["Content-Length"]) > 0
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize(
+    ("method", "path", "status", "error"),
+    [
+        ("GET", "/nothing", 404, "not_found"),
+        ("GET", "/../etc/passwd", 404, "not_found"),
+        ("GET", "/%00", 404, "not_found"),
+        ("GET", "//", 404, "not_found"),
+        ("GET", "/health/", 404, "not_found"),
+        ("POST", "/health", 405, "method_not_allowed"),
+        ("DELETE", "/", 405, "method_not_allowed"),
+    ],
+)
+async def test_what_is_not_there_is_refused_in_json(tmp_path: Path, method: str, path: str, status: int, error: str):
+    async with running(tmp_path) as haunt:
+        answer = await get(haunt, path, method=method)
+    assert (answer.code, answer.headers["Content-Type"]) == (status, "application/json")
+    assert json.loads(answer.body)["error"] == error
+    assert json.loads(answer.body)["message"]
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("path", ["/", "/health", "/nothing"])
+async def test_page_that_rebound_its_name_to_this_machine_reads_nothing(tmp_path: Path, path: str):
+    async with running(tmp_path) as haunt:
+        answer = await get(haunt, path, headers={"Host": f"evil.example:{haunt.port}"})
+    assert answer.code == 403
+    assert json.loads(answer.body) == {
+        "error": "host_not_allowed",
+        "message": "Host 'evil.example' is not allowed; add it to server.allowed_hosts",
+    }
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:3000", "market.example.com"])
+async def test_own_names_and_allowed_ones_read_the_pages(tmp_path: Path, host: str):
+    configuration = SIMULATED.replace("{port: 0}", "{port: 0, allowed_hosts: [market.example.com]}")
+    async with running(tmp_path, configuration) as haunt:
+        assert (await get(haunt, "/health", headers={"Host": host})).code == 200
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("path", ["/", "/health", "/nothing"])
+async def test_browsers_are_told_to_run_keep_and_frame_nothing(tmp_path: Path, path: str):
+    async with running(tmp_path) as haunt:
+        headers = (await get(haunt, path)).headers
+    assert "Server" not in headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'unsafe-inline'; ")
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
