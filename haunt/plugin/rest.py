@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -60,6 +62,8 @@ def refused(url: str, code: int, words: str, headers: HTTPHeaders) -> SourceLost
 
 def words(error: BaseException) -> str:
     """What an error says, or at least its name."""
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and (error.errno or 0) > 0:
+        return os.strerror(error.errno or 0)
     return str(error) or type(error).__name__
 
 
