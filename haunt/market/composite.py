@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 # Weights such as 0.1 + 0.2 and 0.3 must count as equal halves.
 ROUNDING = 1e-12
 
 
-def weighted_median(votes: Iterable[tuple[float, float]]) -> float:
+def weighted_median(votes: Sequence[tuple[float, float]]) -> float:
     """The weighted median of at least one (value, weight) pair: those with less than half of the weight cannot
     move it outside the others' range. Where the weight splits evenly, the middle of the two values.
 
     Source: Edgeworth 1888; price-index methodologies of Deribit and CF Benchmarks use it as their centre.
     """
+    if len(votes) == 1 and votes[0][1] > 0:
+        return votes[0][0]
     ordered = sorted(votes)
     half = sum([weight for _, weight in ordered]) / 2
     least, most = half * (1 - ROUNDING), half * (1 + ROUNDING)

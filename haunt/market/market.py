@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
@@ -13,6 +14,8 @@ from haunt.market.merged_book import VenueBook, merge_books
 from haunt.market.published import CompositePrice, MergedBook
 from haunt.market.signals import Signals
 from haunt.market.symbols import Symbol, Symbols
+
+logger = logging.getLogger(__name__)
 
 Mark = Callable[[tuple[Literal["price", "orderbook"], str]], None]
 
@@ -235,8 +238,12 @@ class Market:
         now = self._clock.monotonic()
         if quotation.seen_at is None:
             quotation.seen_at = now
-        known = any(vote.change is not None for vote in quotation.votes.values())
-        return known or now - quotation.seen_at >= self._first_price_wait
+        if any(vote.change is not None for vote in quotation.votes.values()):
+            return True
+        if now - quotation.seen_at < self._first_price_wait:
+            return False
+        logger.warning("No venue gives 24 hour figures of %s: its change_24h begins at 0", quotation.symbol.name)
+        return True
 
     def _change_book(self, quotation: Quotation) -> None:
         quotation.book_changes += 1
