@@ -26,10 +26,11 @@ from haunt.market.events import (
 from haunt.market.symbols import Symbol
 from haunt.plugin.hookspecs import hookimpl
 from haunt.plugin.indicator import Indicator, IndicatorOptions, Reading
+from haunt.plugin.player import Player, find_adapter, make_player, paced
 from haunt.plugin.relay import Instrument, Relay
 from haunt.plugin.source import Source, SourceOptions
 from haunt.plugin.stream_source import StreamOptions, StreamSource
-from haunt.recording import Line, Player, Recording, RecordingError, find_adapter, make_player, paced
+from haunt.recording import Line, Recording, RecordingError
 
 __version__ = "0.1.0"
 

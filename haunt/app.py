@@ -204,8 +204,8 @@ class Haunt:
 
         self.fanout.announce(("signal", signal.symbol), encode)
 
-    def _tell_status(self) -> None:
-        self.clients.tell_all(
+    async def _tell_status(self) -> None:
+        await self.clients.tell_all(
             protocol.server_status(
                 connected_peers=len(self.clients),
                 active_sources=self.active_sources,

@@ -17,9 +17,10 @@ from rich.table import Table
 from haunt.errors import HauntError
 from haunt.market.events import BookDelta, BookSnapshot, Event, FrameNumber, Quote, Ticker, Trade
 from haunt.market.feed import Feed
+from haunt.plugin.player import find_adapter, make_player, paced
 from haunt.plugin.relay import Instrument, Relay
 from haunt.plugin.stream_source import StreamSource
-from haunt.recording import Recording, RecordingError, find_adapter, make_player, paced
+from haunt.recording import Recording, RecordingError
 
 KINDS = {
     Ticker: "ticker",

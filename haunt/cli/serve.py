@@ -20,6 +20,16 @@ from haunt.plugin.registry import Registry
 logger = logging.getLogger(__name__)
 
 
+class OneLine(logging.Formatter):
+    """What venues and clients say stays in its line and cannot move the cursor; only tracebacks have lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's own name
+        if not record.message.isprintable():
+            characters = (one if one.isprintable() else repr(one)[1:-1] for one in record.message)
+            record.message = "".join(characters)
+        return super().formatMessage(record)
+
+
 @click.command()
 @click.argument("file", type=click.Path(), default=DEFAULT)
 def serve(file: str) -> None:
@@ -32,9 +42,9 @@ def serve(file: str) -> None:
     except ConfigError as error:
         click.echo(error, err=True)
         sys.exit(EX_CONFIG)
-    logging.basicConfig(
-        level=config.log.level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S"
-    )
+    console = logging.StreamHandler()
+    console.setFormatter(OneLine("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S"))
+    logging.basicConfig(level=config.log.level.upper(), handlers=[console])
     try:
         asyncio.run(_serve(config))
     except HauntError as error:

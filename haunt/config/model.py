@@ -122,7 +122,7 @@ class Limits(Section):
     control_frames_per_second: int = Field(
         50, ge=1, le=10_000, description="Pings and pongs one connection may send in a second."
     )
-    drain: float = Field(5, ge=0, le=300, description="Seconds given to clients and history at shutdown.")
+    drain: float = Field(5, ge=0, le=300, description="Seconds given to clients at shutdown.")
 
 
 class Stream(Section):

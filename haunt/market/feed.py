@@ -313,12 +313,13 @@ class Feed:
         self._look_at_top()
 
     def _look_at_top(self) -> None:
-        if self.book.crossed:
-            self.lose_book(f"crossed: bid {self.book.bids.best} is not below ask {self.book.asks.best}")
+        bid, ask = self.book.bids.best, self.book.asks.best
+        if bid is not None and ask is not None and bid >= ask:
+            self.lose_book(f"crossed: bid {bid} is not below ask {ask}")
             return
         if self._from_quote and (self._quote_sequence or 0) > (self.sequence or 0):
             return
-        self.bid, self.ask = self.book.bids.best, self.book.asks.best
+        self.bid, self.ask = bid, ask
         self._from_quote = False
 
     def _verify(self, checksum: int | None) -> None:

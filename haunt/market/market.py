@@ -94,13 +94,17 @@ class Market:
         kind = type(event)
         if kind is not Trade and kind is not Ticker and kind is not Quote:
             self._change_book(quotation)
+        before = quotation.votes.get(feed)
         if not self._vote_again(quotation, feed):
             self._elect(quotation, feed)
+            before = None
         if feed in quotation.votes:
             _note_time(quotation, feed, now)
             if kind is Trade and abs(now - event.timestamp) <= CLOCK_TOLERANCE_MS:  # type: ignore[union-attr, operator]
                 self._signals.trade(feed.symbol, float(event.quantity), now)  # type: ignore[union-attr]
-        self._reprice(quotation, now)
+        # Most deltas change nothing at the top of the book, so most votes are what they were.
+        if before is None or quotation.votes[feed] != before or quotation.price is None:
+            self._reprice(quotation, now)
 
     def tick(self) -> None:
         """About four times a second: venues that fell silent leave, and candles that are due close."""

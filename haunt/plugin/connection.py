@@ -122,8 +122,8 @@ class VenueConnection:
         elif opcode is Opcode.CLOSE:
             code = close_code(payload)
             reason = payload[2:].decode()
-            words = f" ({code}{f' {reason!r:.100}' if reason else ''})" if code is not None else ""
-            raise SourceLost(f"{self.url} closed the connection{words}")
+            why = f" ({code}{f' {reason!r:.100}' if reason else ''})" if code is not None else ""
+            raise SourceLost(f"{self.url} closed the connection{why}")
 
     def _write(self, opcode: Opcode, payload: bytes = b"") -> None:
         if not self._writer.is_closing():

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 Deliver = Callable[[Feed, Event], None]
 DEFAULT_QUOTES = ("USD", "USDT", "USDC")
+LONGEST_REASON = 200  # characters of a venue's own words
 REPEAT_AFTER = 60.0  # seconds before the same complaint is logged again
 APPLY: Mapping[type, Callable[..., bool]] = {
     BookDelta: Feed.apply_delta,
@@ -211,14 +212,16 @@ class Relay:
                 feed.book.depth = event.depth
             self.refused.pop(feed.venue_symbol, None)
         elif isinstance(event, Refused):
-            self.refused[feed.venue_symbol] = event.reason
-            self._complain(f"the venue refused {event.channel} of {feed.venue_symbol}: {event.reason}")
+            reason = event.reason[:LONGEST_REASON]
+            self.refused[feed.venue_symbol] = reason
+            self._complain(f"the venue refused {event.channel} of {feed.venue_symbol}: {reason}")
         return False
 
     def _publish_without_feed(self, event: Event) -> None:
         if isinstance(event, Refused):
-            self.refused[event.venue_symbol or event.channel] = event.reason
-            self._complain(f"the venue refused {event.channel} {event.venue_symbol}: {event.reason}")
+            reason = event.reason[:LONGEST_REASON]
+            self.refused[event.venue_symbol or event.channel] = reason
+            self._complain(f"the venue refused {event.channel} {event.venue_symbol}: {reason}")
         elif not isinstance(event, Subscribed):
             self._reject(f"{event.venue_symbol!r:.40} was not asked for")  # type: ignore[union-attr]
 

@@ -35,17 +35,19 @@ async def fetch(url: str, *, connect_timeout: float) -> str:
     client = SimpleAsyncHTTPClient(force_instance=True)
     dialler = client.tcp_client = _Dialler()
     try:
-        request = _request(url, connect_timeout=connect_timeout, request_timeout=FETCH_TIMEOUT)
+        request = HTTPRequest(
+            url, connect_timeout=connect_timeout, request_timeout=FETCH_TIMEOUT, validate_cert=True, user_agent="haunt"
+        )
         response = await _finished(client.fetch(request))
     except FAILURES as error:
-        raise lost(url, error) from None
+        raise _lost(url, error) from None
     finally:
         dialler.take_back()
         client.close()
     return response.body.decode()
 
 
-def lost(url: str, error: Exception) -> SourceLost:
+def _lost(url: str, error: Exception) -> SourceLost:
     """What to tell the operator of a request that failed."""
     if not isinstance(error, HTTPClientError) or error.code == 599:  # Tornado's own code for no answer at all
         return SourceLost(f"{url} cannot be reached: {words(error)}")
@@ -53,11 +55,11 @@ def lost(url: str, error: Exception) -> SourceLost:
     return refused(url, error.code, error.message or "", headers)
 
 
-def refused(url: str, code: int, words: str, headers: HTTPHeaders) -> SourceLost:
+def refused(url: str, code: int, reason: str, headers: HTTPHeaders) -> SourceLost:
     """What to tell the operator when a venue answers no."""
     wait = headers.get("Retry-After", "")
     retry_after = min(float(wait), DAY) if wait.isdecimal() else LASTING.get(code, 0.0)
-    return SourceLost(f"{url} answered {code} {words}", retry_after=retry_after)
+    return SourceLost(f"{url} answered {code} {reason}", retry_after=retry_after)
 
 
 def words(error: BaseException) -> str:
@@ -118,12 +120,6 @@ def _enlisted(tasks: set[asyncio.Task[object]]) -> Iterator[None]:
         yield
     finally:
         tasks.discard(task)
-
-
-def _request(url: str, *, connect_timeout: float, request_timeout: float) -> HTTPRequest:
-    return HTTPRequest(
-        url, connect_timeout=connect_timeout, request_timeout=request_timeout, validate_cert=True, user_agent="haunt"
-    )
 
 
 async def _finished(future: asyncio.Future[Result]) -> Result:

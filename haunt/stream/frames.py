@@ -37,6 +37,7 @@ class Violation(Exception):
 
 
 FIN, RSV1, RSV, MASKED = 0x80, 0x40, 0x70, 0x80
+WHOLE_TEXT = FIN | Opcode.TEXT  # once: the operator of an enum costs as much as a function
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 OPCODES = frozenset(Opcode)
 END_OF_BLOCK = b"\x00\x00\xff\xff"
@@ -51,7 +52,7 @@ def accept_value(key: str) -> str:
 
 def text_frame(payload: bytes) -> bytes:
     """One unmasked text frame, as a server sends it."""
-    return _header(FIN | Opcode.TEXT, len(payload)) + payload
+    return _header(WHOLE_TEXT, len(payload)) + payload
 
 
 def deflated_text_frame(payload: bytes) -> bytes:
@@ -61,7 +62,7 @@ def deflated_text_frame(payload: bytes) -> bytes:
     compressor = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS, 5)
     data = compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)
     data = data.removesuffix(END_OF_BLOCK)
-    return _header(FIN | RSV1 | Opcode.TEXT, len(data)) + data
+    return _header(WHOLE_TEXT | RSV1, len(data)) + data
 
 
 def control_frame(opcode: Opcode, payload: bytes = b"") -> bytes:
@@ -148,7 +149,7 @@ class FrameReader:
         offset, end = 0, len(buffer)
         while offset + 2 <= end:
             first, second = buffer[offset], buffer[offset + 1]
-            if first != FIN | Opcode.TEXT or second & MASKED != self._mask:
+            if first != WHOLE_TEXT or second & MASKED != self._mask:
                 self._check_header(first, second)
             start, length = offset + 2, second & 0x7F
             if length > 125:
@@ -194,7 +195,7 @@ class FrameReader:
             raise Violation(1009, f"a message may have {self._largest} bytes at most")
 
     def _message(self, first: int, payload: bytes) -> Message | None:
-        if first == FIN | Opcode.TEXT and self._fragments is None:
+        if first == WHOLE_TEXT and self._fragments is None:
             self._opcode, self._compressed = Opcode.TEXT, False
             return self._finished(payload)
         opcode = Opcode(first & 0x0F)

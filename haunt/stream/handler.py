@@ -6,10 +6,11 @@ import asyncio
 import base64
 import binascii
 import logging
-from itertools import count
+from types import TracebackType
 from typing import Any, NamedTuple
 
 import ujson
+from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler
 
 from haunt.clock import Clock
@@ -26,8 +27,6 @@ from haunt.stream.transport import take_over
 logger = logging.getLogger(__name__)
 
 DEFLATE_PARAMETERS = {"server_no_context_takeover", "client_no_context_takeover", "client_max_window_bits"}
-
-numbers = count(1)
 
 
 class Stream(NamedTuple):
@@ -93,6 +92,13 @@ class StreamHandler(WebSocketHandler):
         self.stream.clients.leave(self.connection)
         logger.debug("%s left (%s)", self.session.name, self.connection.close_code)
 
+    def log_exception(self, typ: Any, value: BaseException | None, tb: TracebackType | None) -> None:
+        """Tornado would log the whole address, and the token in it."""
+        if isinstance(value, HTTPError):
+            logger.warning("Refused a connection from %s: %s", self.request.remote_ip, value)
+        else:
+            logger.error("The handshake of %s failed", self.request.remote_ip, exc_info=value)
+
     def _accept(self, key: str) -> None:
         request, stream = self.request, self.stream
         deflate = stream.compression and offers_deflate(request.headers.get("Sec-WebSocket-Extensions", ""))
@@ -110,6 +116,8 @@ class StreamHandler(WebSocketHandler):
             )
         tornado_stream = self.detach()
         tornado_stream.write(response + b"\r\n")
+        if tornado_stream.closed():
+            return
         self.connection = Connection(
             take_over(tornado_stream, send_buffer=stream.send_buffer),
             self,
@@ -120,7 +128,7 @@ class StreamHandler(WebSocketHandler):
         )
         self.session = Session(
             self.connection,
-            name=f"client {next(numbers)} ({peer})",
+            name=stream.clients.name(peer),
             messages_per_second=stream.messages_per_second,
             abuse=stream.abuse,
             form=Form(extended, deflate),

@@ -11,10 +11,10 @@ class TokenBucket:
     """`per_second` tokens fill it, and as many fit in: a burst of that size passes, a steady stream of that
     rate always does."""
 
-    __slots__ = ("_clock", "_filled", "_rate", "_tokens")
+    __slots__ = ("_clock", "_filled", "_tokens", "rate")
 
     def __init__(self, per_second: float, clock: Clock) -> None:
-        self._rate = per_second
+        self.rate = per_second
         self._tokens = per_second
         self._clock = clock
         self._filled = clock.monotonic()
@@ -22,7 +22,7 @@ class TokenBucket:
     def take(self) -> bool:
         """Whether there was a token to take."""
         now = self._clock.monotonic()
-        self._tokens = min(self._rate, self._tokens + (now - self._filled) * self._rate)
+        self._tokens = min(self.rate, self._tokens + (now - self._filled) * self.rate)
         self._filled = now
         # A steady stream at exactly the rate must pass, whatever floats make of ten tenths.
         if self._tokens < 1.0 - 1e-6:

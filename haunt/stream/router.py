@@ -136,7 +136,10 @@ class Router:
             return
         if session.abuse.refuse(self._clock.monotonic()):
             session.wire.close(1008, "too many messages")
-        raise RequestError("rate_limited", "Too many messages; at most a burst of ten and ten per second are read")
+        most = f"{session.bucket.rate:g}"
+        raise RequestError(
+            "rate_limited", f"Too many messages; at most a burst of {most} and {most} per second are read"
+        )
 
     def _move(self, session: Session, held: Mapping[str, Subscription]) -> None:
         held_back = self._fanout.held_back(session)

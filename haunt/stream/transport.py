@@ -43,8 +43,6 @@ class Transport(Protocol):
     def waiting(self) -> int: ...
     @property
     def progress(self) -> int: ...
-    @property
-    def peer(self) -> str: ...
     def start(self, receiver: Receiver) -> None: ...
     def send(self, data: bytes) -> None: ...
     def keep(self, data: bytes, taken: int) -> None: ...
@@ -100,10 +98,6 @@ class SocketTransport:
     @property
     def waiting(self) -> int:
         return len(self._buffer) if self._buffer is not None else 0
-
-    @property
-    def peer(self) -> str:
-        return _peer(self._socket)
 
     def start(self, receiver: Receiver) -> None:
         self._receiver = receiver
@@ -207,10 +201,6 @@ class StreamTransport:
     def blocked(self) -> bool:
         return self.waiting > 0
 
-    @property
-    def peer(self) -> str:
-        return _peer(self._stream.socket)
-
     def start(self, receiver: Receiver) -> None:
         self._receiver = receiver
         self._reading = self._loop.create_task(self._read())
@@ -273,10 +263,3 @@ class StreamTransport:
         self.close()
         if receiver is not None:
             receiver.on_lost()
-
-
-def _peer(connected: socket.socket) -> str:
-    try:
-        return str(connected.getpeername()[0])
-    except (OSError, AttributeError):
-        return "?"

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from haunt.stream.clients import SLOW_GRACE, UNFINISHED_TIMEOUT, Clients, Timing
+from haunt.stream.clients import SLICE, SLOW_GRACE, UNFINISHED_TIMEOUT, Clients, Timing
 from haunt.stream.session import Session
 from haunt.testing import FakeClock
 
@@ -172,10 +172,16 @@ def test_who_is_going_already_is_left_alone(room):
     assert (connection.pings, connection.closed) == (0, None)
 
 
-def test_everyone_is_told(room):
-    wires = [room.join().wire for _ in range(3)]
-    room.clients.tell_all(b"{}")
-    assert [found.payload for wire in wires for found in wire.frames()] == [b"{}"] * 3
+@pytest.mark.gen_test
+async def test_everyone_is_told_and_others_have_their_turn_meanwhile(room):
+    wires = [room.join().wire for _ in range(2 * SLICE + 1)]
+    telling = asyncio.create_task(room.clients.tell_all(b"{}"))
+    told = []
+    while not telling.done():
+        await asyncio.sleep(0)
+        told.append(sum(bool(wire.times) for wire in wires))
+    assert [found.payload for wire in wires for found in wire.frames()] == [b"{}"] * len(wires)
+    assert told[:3] == [SLICE, 2 * SLICE, 2 * SLICE + 1]
 
 
 # -- farewell

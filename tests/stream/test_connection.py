@@ -24,7 +24,6 @@ class FakeTransport:
         self.finished = False
         self.closed = False
         self.progress = 0
-        self.peer = "test"
 
     @property
     def waiting(self):

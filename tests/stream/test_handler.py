@@ -7,6 +7,8 @@ import json
 import logging
 import os
 import random
+import socket
+import struct
 import time
 from contextlib import suppress
 
@@ -102,6 +104,30 @@ async def test_an_address_that_is_no_text_is_no_failure_of_ours(serve, connect, 
     client = await connect(await serve(), path)
     assert client.status in (101, 400)
     assert "Traceback" not in caplog.text
+
+
+@pytest.mark.gen_test
+async def test_a_refused_address_is_logged_without_the_token_in_it(serve, connect, caplog):
+    client = await connect(await serve(), "/ws?token=secret&ext=%ff")
+    assert client.status == 400
+    assert "127.0.0.1" in caplog.text
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.gen_test
+async def test_clients_that_hang_up_in_their_handshake_are_no_failure_of_ours(serve, connect, caplog):
+    stage = await serve()
+    request = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "localhost", **HANDSHAKE}.items())
+    for _ in range(5):
+        plain = socket.create_connection(("127.0.0.1", stage.haunt.port))
+        plain.sendall(f"GET /ws?token=secret HTTP/1.1\r\n{request}\r\n".encode())
+        # Closed in this way a socket sends a reset, so the answer to the handshake cannot be written.
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        plain.close()
+    assert (await connect(stage)).status == 101
+    await eventually(lambda: len(stage.haunt.clients) == 1)
+    assert "Traceback" not in caplog.text
+    assert "secret" not in caplog.text
 
 
 HOSTILE = {

@@ -244,6 +244,14 @@ def test_errors_are_counted_by_their_code(desk):
     assert desk.haunt.router.errors == {"invalid_symbol": 2, "invalid_message": 1, "rate_limited": 12}
 
 
+def test_a_refusal_names_the_limit_that_was_met(desk):
+    guest = desk.guest(messages_per_second=3)
+    for _ in range(3):
+        guest.ask({"type": "ping"})
+    (error,) = guest.ask({"type": "ping"})
+    assert error["message"] == "Too many messages; at most a burst of 3 and 3 per second are read"
+
+
 def test_an_unknown_symbol_is_said_back_shortened(desk):
     error, acknowledgement = desk.guest().ask(subscribe("x" * 500, id=1))
     assert len(error["message"]) < 80
