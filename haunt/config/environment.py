@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from haunt.config.document import Data, Document, Key, dotted, parse_value
 from haunt.config.model import SECTIONS
+from haunt.config.problems import unknown
 from haunt.config.tree import DEEPEST, printable
 from haunt.errors import ConfigError, Problem
 
@@ -14,11 +15,16 @@ BETWEEN = "__"
 
 
 def override(document: Document, environ: Mapping[str, str]) -> None:
-    """Set what the environment names. Names of one level and of no section (`HAUNT_URL`) are not ours."""
+    """Set what the environment names. Names of one level (`HAUNT_URL`) are not ours."""
     for variable in sorted(environ):
         section, *names = variable.lower().removeprefix(PREFIX).split(BETWEEN)
-        if variable.lower().startswith(PREFIX) and section in SECTIONS and names:
+        if not variable.lower().startswith(PREFIX) or not names:
+            continue
+        if section in SECTIONS:
             _set(document, variable, (section, *names), environ[variable])
+        else:
+            place = f"environment {printable(variable)}"
+            document.problems.append(Problem(place, None, printable(section), unknown("section", section, SECTIONS)))
 
 
 def _set(document: Document, variable: str, key: tuple[str, ...], text: str) -> None:
@@ -49,7 +55,10 @@ def _holder(document: Document, variable: str, key: tuple[str, ...]) -> dict[str
             inner = data[name] = {}
         if not isinstance(inner, dict):
             document.variables[key] = variable
-            document.spoil(key, f"cannot be set: {dotted(key[:length])} holds no 'name: value' lines")
+            document.spoil(
+                key,
+                f"cannot be set: {dotted(key[:length])} holds no 'name: value' lines",
+            )
             return None
         data = inner
     return data

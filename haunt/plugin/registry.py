@@ -116,7 +116,9 @@ class Registry:
 
     def missing(self, name: str) -> str:
         """What to tell someone who asks for a plugin that is not installed."""
-        close = get_close_matches(name.lower()[:64], self._records, n=1)
+        asked = name.lower()[:64]
+        begun = [one for one in self._records if len(asked) > 2 and one.startswith(asked)]
+        close = begun or get_close_matches(asked, self._records, n=1)
         guess = f"; did you mean '{close[0]}'?" if close else "."
         return (
             f"no such plugin is installed{guess} "

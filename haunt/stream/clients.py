@@ -19,7 +19,8 @@ logger = logging.getLogger(__name__)
 UNFINISHED_TIMEOUT = 10.0  # seconds for the rest of a message
 SLOW_GRACE = 1.0  # seconds for a slow client to see why it is closed
 FAREWELL_WINDOW = 1.0  # seconds over which many clients are told to go, so that they do not all come back at once
-FAREWELL_BURST = 500
+FAREWELL_BURST = 50
+FAREWELL_RATE = 500  # clients told in a second
 SLICE = 256  # clients told before others get their turn: some 9 µs each
 
 
@@ -136,10 +137,11 @@ class Clients:
         until = loop.time() + deadline
         everyone = list(self._clients.values())
         bursts = -(-len(everyone) // FAREWELL_BURST)
+        window = min(FAREWELL_WINDOW, deadline / 4, len(everyone) / FAREWELL_RATE)
         for burst in range(bursts):
             for client in everyone[burst * FAREWELL_BURST : (burst + 1) * FAREWELL_BURST]:
                 client.connection.close(1001, "server restarting", grace=max(0.1, until - loop.time()))
-            await asyncio.sleep(min(FAREWELL_WINDOW, deadline / 4) / bursts if bursts > 1 else 0)
+            await asyncio.sleep(window / bursts if burst + 1 < bursts else 0)
         if self._clients:
             self._empty = asyncio.Event()
             with suppress(TimeoutError):

@@ -108,8 +108,11 @@ class Fanout:
         if state in self._changed and session.cohort is not None and state not in session.cohort.throttles:
             return
         frame = self.frame(session.topics[state])
-        if frame:
-            session.send(frame)
+        if not frame:
+            return
+        session.send(frame)
+        if session.cohort is not None and state in session.cohort.throttles:
+            self._pace_of(session.cohort).note(state)
 
     def drained(self, session: Session) -> None:
         """A client that was behind takes bytes again: send what it is owed, newest states only."""
@@ -217,9 +220,12 @@ class Fanout:
         throttle = cohort.throttles.get(state)
         if throttle is None:
             return True
+        return self._pace_of(cohort).due(state, throttle)
+
+    def _pace_of(self, cohort: Cohort) -> Pace[State]:
         if cohort.pace is None:
             cohort.pace = Pace(partial(self._release, cohort), self._clock)
-        return cohort.pace.due(state, throttle)
+        return cohort.pace
 
 
 class Writes:

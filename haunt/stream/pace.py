@@ -41,6 +41,13 @@ class Pace(Generic[Key]):
             self._timers[state] = asyncio.get_running_loop().call_later(due - now, self._ring, state)
         return False
 
+    def note(self, state: Key) -> None:
+        """This state was sent by other means: the wait begins anew."""
+        self._sent_at[state] = self._clock.monotonic()
+        timer = self._timers.pop(state, None)
+        if timer is not None:
+            timer.cancel()
+
     def cancel(self) -> None:
         for timer in self._timers.values():
             timer.cancel()

@@ -92,7 +92,7 @@ def parse(data: Mapping[str, Any], id: RequestId) -> Request:  # noqa: A002 - th
             channels=_channels(data) or (DEFAULT_CHANNELS if _names_no_channel(data) else ()),
             throttle_ms=_whole_number(data, "throttle_ms", 0, SLOWEST_THROTTLE_MS),
             depth=_whole_number(data, "depth", 1, DEEPEST_BOOK),
-            snapshot=data.get("snapshot") is True,
+            snapshot=_truth(data, "snapshot"),
             id=id,
         )
     if kind == "unsubscribe":
@@ -133,8 +133,11 @@ def _channels(data: Mapping[str, Any]) -> tuple[Channel, ...]:
         if not isinstance(channels, list):
             raise RequestError("invalid_message", "'channels' must be an array of strings")
         named.extend(channels)
-    if data.get("channel") is not None:
-        named.append(data["channel"])
+    channel = data.get("channel")
+    if channel is not None:
+        if not isinstance(channel, str):
+            raise RequestError("invalid_message", "'channel' must be a string; 'channels' takes an array")
+        named.append(channel)
     for name in named:
         if name not in CHANNELS:
             words = ", ".join(CHANNELS)
@@ -149,6 +152,13 @@ def _whole_number(data: Mapping[str, Any], name: str, least: int, most: int) -> 
     if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
         raise RequestError("invalid_message", f"'{name}' must be a whole number from {least} to {most}")
     return number
+
+
+def _truth(data: Mapping[str, Any], name: str) -> bool:
+    value = data.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise RequestError("invalid_message", f"'{name}' must be true or false")
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

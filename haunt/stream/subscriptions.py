@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -83,7 +83,7 @@ class Subscriptions:
     """The index from states to the cohorts that listen to them, by the form they are sent in."""
 
     def __init__(self) -> None:
-        self._cohorts: dict[tuple[frozenset[tuple[str, Subscription]], Form], Cohort] = {}
+        self._cohorts: dict[Hashable, Cohort] = {}
         self._listeners: dict[State, dict[Topic, dict[Cohort, None]]] = {}
 
     @property
@@ -103,7 +103,7 @@ class Subscriptions:
         self.remove(session)
         if not subscriptions:
             return
-        key = (frozenset(subscriptions.items()), session.form)
+        key = _key(subscriptions, session)
         cohort = self._cohorts.get(key)
         if cohort is None:
             cohort = self._cohorts[key] = Cohort(dict(subscriptions), session.form)
@@ -122,12 +122,12 @@ class Subscriptions:
         cohort.ready.pop(session, None)
         cohort.behind.pop(session, None)
         if not len(cohort):
+            del self._cohorts[_key(cohort.subscriptions, session)]
             self._forget(cohort)
 
     def _forget(self, cohort: Cohort) -> None:
         if cohort.pace is not None:
             cohort.pace.cancel()
-        del self._cohorts[frozenset(cohort.subscriptions.items()), cohort.form]
         for state, topic in cohort.topics.items():
             topics = self._listeners[state]
             del topics[topic][cohort]
@@ -135,6 +135,13 @@ class Subscriptions:
                 del topics[topic]
             if not topics:
                 del self._listeners[state]
+
+
+def _key(subscriptions: Mapping[str, Subscription], session: Session) -> Hashable:
+    """What clients of one cohort have in common. A throttled client's wait began when it was last told, so it has
+    a cohort of its own."""
+    throttled = any(subscription.throttle for subscription in subscriptions.values())
+    return frozenset(subscriptions.items()), session.form, session if throttled else None
 
 
 @lru_cache(maxsize=4096)

@@ -194,6 +194,30 @@ async def test_who_subscribes_and_is_throttled_is_told_at_once(desk):
         assert prices(guest) == [("btc", 100.0)]
 
 
+@pytest.mark.gen_test
+async def test_the_wait_of_a_throttled_client_begins_with_what_it_is_told_on_subscribing():
+    desk = Desk(clock=Clock())
+    desk.price("btc", 100.0)
+    guest = desk.guest()
+    guest.say(subscribe("btc", throttle_ms=60_000))
+    desk.price("btc", 101.0)
+    await desk.turn()
+    assert prices(guest) == [("btc", 100.0)]
+
+
+@pytest.mark.gen_test
+async def test_who_is_throttled_does_not_start_the_wait_of_others_anew():
+    desk = Desk(clock=Clock())
+    desk.price("btc", 100.0)
+    first = desk.guest()
+    first.say(subscribe("btc", throttle_ms=40))
+    desk.price("btc", 101.0)
+    for _ in range(6):
+        desk.guest().say(subscribe("btc", throttle_ms=40))
+        await asyncio.sleep(0.01)
+    assert prices(first) == [("btc", 100.0), ("btc", 101.0)]
+
+
 # -- a flush that takes several turns
 
 

@@ -57,6 +57,12 @@ def test_every_wish_of_a_subscription():
     assert parse(message, "x") == Subscribe((), ("price", "signal", "orderbook"), 3_600_000, 100, True, "x")
 
 
+def test_a_wish_of_another_type_is_refused():
+    message = {"type": "subscribe", "symbols": ["btc"]}
+    assert refusal(parse, message | {"snapshot": "yes"}, None) == "'snapshot' must be true or false"
+    assert "must be a string" in refusal(parse, message | {"channel": ["price"]}, None)
+
+
 def test_a_message_may_name_a_thousand_symbols():
     symbols = [f"s{number}" for number in range(1_001)]
     assert "at most 1000" in refusal(parse, {"type": "subscribe", "symbols": symbols}, None)
