@@ -2,78 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from haunt_sources.binance import parser as binance
 from haunt_sources.coinbase import parser as coinbase
 from haunt_sources.kraken import parser as kraken
+from recorded import Recording, expected, received
 
-from haunt import Book, Event, Instrument, Relay, Trade
-from haunt.market.feed import Feed
-
-Parse = Callable[[str], Iterable[Event]]
-
-
-class Line(NamedTuple):
-    kind: str
-    url: str
-    text: str
-
-
-class Recording:
-    """What a market behind the parser saw of a recording."""
-
-    def __init__(self, *, checksum: Callable[[Book], int] | None = None) -> None:
-        self.trades: Counter[str] = Counter()
-        self.ever_crossed = False
-        self.relay = Relay("venue", wanted=(), deliver=self._deliver, checksum=checksum)
-
-    def publish(self, events: Iterable[Event]) -> None:
-        for event in events:
-            symbol = getattr(event, "venue_symbol", "")
-            if symbol:
-                self.relay.add(Instrument(symbol, symbol, "USD"), symbol)
-            self.relay.publish(event)
-
-    def _deliver(self, feed: Feed, event: Event) -> None:
-        if isinstance(event, Trade):
-            self.trades[feed.venue_symbol] += 1
-        self.ever_crossed = self.ever_crossed or feed.book.crossed
-
-    def books(self) -> dict[str, dict[str, Any]]:
-        return {
-            symbol: {
-                "bids": [list(level) for level in feed.book.bids.top(10)],
-                "asks": [list(level) for level in feed.book.asks.top(10)],
-                "n_bids": len(feed.book.bids),
-                "n_asks": len(feed.book.asks),
-                "crossed": feed.book.crossed,
-            }
-            for symbol, feed in self.relay.feeds.items()
-            if feed.book_state == "synced"
-        }
-
-
-def received(shared: Path, name: str) -> Iterator[Line]:
-    with gzip.open(shared / "data" / f"{name}.jsonl.gz", "rt") as lines:
-        for text in lines:
-            line = json.loads(text)
-            if "dir" not in line:
-                yield Line(line["kind"], line["url_or_channel"], line["raw"])
-
-
-def expected(shared: Path, name: str) -> dict[str, Any]:
-    results = json.loads((shared / "data" / "expected" / f"{name}.json").read_text())
-    assert isinstance(results, dict)
-    return results
+from haunt import Instrument
 
 
 def test_coinbase_recording_gives_the_same_books_trades_and_tickers(shared: Path) -> None:
