@@ -78,8 +78,6 @@ class StreamSource(Source):
     """
 
     options: StreamOptions
-    ping_message: str | None = None
-    """The venue's own ping; a ping of the WebSocket protocol is sent where it has none."""
     ping_interval: float = 20.0
     """Seconds between two pings; zero for none."""
     message_interval: float = 0.0
@@ -93,6 +91,11 @@ class StreamSource(Source):
         self._without_data: set[str] = set()
 
     # -- what a venue's plugin provides
+
+    @property
+    def ping_message(self) -> str | None:
+        """The venue's own ping; a ping of the WebSocket protocol is sent where it has none."""
+        return None
 
     async def instruments(self) -> Iterable[Instrument]:
         """The markets the venue offers, usually from its REST list. Called before each connection."""
@@ -201,10 +204,11 @@ class StreamSource(Source):
     async def _keep_alive(self, connection: VenueConnection) -> None:
         while self.ping_interval > 0:
             await asyncio.sleep(self.ping_interval)
-            if self.ping_message is None:
+            message = self.ping_message
+            if message is None:
                 connection.ping()
             else:
-                connection.send(self.ping_message)
+                connection.send(message)
 
     async def _notice_silence(self, connection: VenueConnection) -> None:
         # Pongs do not count: many a venue's front answers them while the feed behind it is dead.

@@ -254,6 +254,22 @@ async def test_answers_to_our_pings_keep_a_quiet_connection() -> None:
         assert not scene.task.done()
 
 
+@pytest.mark.gen_test
+async def test_each_ping_is_made_when_it_is_sent() -> None:
+    class Counting(Acme):
+        ping_interval = 0.02
+        pings = 0
+
+        @property
+        def ping_message(self) -> str:
+            self.pings += 1
+            return json.dumps(["ping", self.pings])
+
+    async with running(Counting) as scene:
+        await eventually(lambda: ["ping", 2] in scene.venue.received)
+        assert scene.venue.received.count(["ping", 1]) == 1
+
+
 # -- a venue that is lost
 
 
