@@ -73,7 +73,8 @@ class BookDelta(NamedTuple):
     """Changed levels, absolute quantities.
 
     Where the venue numbers its changes, `previous` is the number of the change before this delta's first and
-    `sequence` that of its last. `checksum` is what the venue says the book has after this delta.
+    `sequence` that of its last: equal where nothing changed, lower where the venue begins to number anew.
+    `checksum` is what the venue says the book has after this delta.
     """
 
     venue_symbol: str

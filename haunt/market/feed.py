@@ -17,6 +17,8 @@ Checksum = Callable[[Book], int]
 WIDEST_SPREAD = 0.02
 # Deltas held back while a snapshot is fetched: Binance sends ten a second, a slow snapshot takes half a minute.
 MOST_PENDING = 5_000
+# A venue that repeats itself this often without a new delta has begun to number anew without saying so.
+MOST_REPEATED = 100
 # Venues repeat the last 50 to 100 trades after every reconnect.
 TRADE_IDS = 1_024
 # The year 5138: a timestamp beyond it is not in milliseconds.
@@ -47,6 +49,7 @@ class Feed:
         "_older_trade_ids",
         "_pending",
         "_quote_sequence",
+        "_repeated",
         "_trade_ids",
         "ask",
         "bid",
@@ -108,6 +111,7 @@ class Feed:
         self._from_quote = False
         self._quote_sequence: int | None = None
         self._last_delta: int | None = None
+        self._repeated = 0
         self._pending: deque[BookDelta] = deque(maxlen=MOST_PENDING)
         self._last_trade = 0
         self._trade_ids: set[str] = set()
@@ -274,19 +278,28 @@ class Feed:
         self.lose_book(str(error))
 
     def _follows(self, delta: BookDelta, sequence: int) -> bool:
-        """Count the link from the delta before; a missing one loses the book. False for an old delta."""
-        last = self._last_delta
-        if last is not None and sequence <= last:
-            return False
+        """Count the link from the delta before; a missing one loses the book. False for an old delta.
+
+        A delta that begins where the one before it ended follows it, whatever its own number: OKX repeats the
+        number to say that nothing changed, and goes back to a lower one after maintenance.
+        """
+        last, previous = self._last_delta, delta.previous
+        if last is not None and sequence <= last and previous != last:
+            self._repeated += 1
+            if self._repeated < MOST_REPEATED:
+                return False
+        self._repeated = 0
         self._last_delta = sequence
         if last is None:
             return True
-        if delta.previous is None or delta.previous <= last:
+        if previous is not None and sequence < previous:
+            self._pending.clear()
+        if previous is None or previous <= last < sequence or previous == last:
             self.integrity.links += 1
             return True
         self.integrity.gaps += 1
         if self.book_state == "synced":
-            self.lose_book(f"gap: delta {sequence} follows {delta.previous}, not {last}")
+            self.lose_book(f"gap: delta {sequence} follows {previous}, not {last}")
         return True
 
     def _is_newer_than(self, snapshot: BookSnapshot) -> bool:
@@ -294,7 +307,8 @@ class Feed:
         return self.book_state == "synced" and mine is not None and its is not None and its < mine
 
     def _is_old(self, delta: BookDelta) -> bool:
-        return delta.sequence is not None and self.sequence is not None and delta.sequence <= self.sequence
+        mine, its = self.sequence, delta.sequence
+        return mine is not None and its is not None and its <= mine and delta.previous != mine
 
     def _meets(self, delta: BookDelta) -> bool:
         return delta.previous is None or self.sequence is None or delta.previous <= self.sequence

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haunt import Book, BookDelta, BookSnapshot, Level, Quote, Ticker, Trade
-from haunt.market.feed import MOST_PENDING, TRADE_IDS, Feed
+from haunt.market.feed import MOST_PENDING, MOST_REPEATED, TRADE_IDS, Feed
 
 NOW = 1_700_000_000_000
 BIDS, ASKS = [("99", "1"), ("98", "2")], [("101", "1"), ("102", "2")]
@@ -276,6 +276,37 @@ def test_a_repeated_delta_is_ignored() -> None:
     feed.apply_delta(delta([("98", "5")], link=(10, 11)), 1.0)
     assert not feed.apply_delta(delta([("98", "7")], link=(10, 11)), 2.0)
     assert (feed.book.bids.top(2)[1], feed.book_state) == (("98", "5"), "synced")
+
+
+def test_a_delta_that_repeats_the_number_before_it_says_that_the_book_is_alive() -> None:
+    feed = numbered(10)
+    assert not feed.apply_delta(delta(link=(10, 10)), 9.0)
+    assert (feed.received, feed.integrity.links, feed.integrity.gaps) == (9.0, 1, 0)
+
+
+def test_a_delta_that_begins_where_the_last_ended_may_start_the_numbers_anew() -> None:
+    feed = numbered(10)
+    feed.apply_delta(delta([("99.5", "1")], link=(10, 3)), 1.0)
+    feed.apply_delta(delta([("99.7", "1")], link=(3, 5)), 1.0)
+    assert (feed.bid, feed.sequence, feed.integrity.links, feed.integrity.gaps) == (99.7, 5, 2, 0)
+    feed.apply_delta(delta(link=(6, 7)), 1.0)
+    assert (feed.book_state, feed.integrity.gaps) == ("lost", 1)
+
+
+def test_numbers_started_anew_while_a_snapshot_is_fetched_make_those_before_worthless() -> None:
+    feed = make_feed()
+    for link in [(10, 15), (15, 3), (3, 5), (5, 8)]:
+        feed.apply_delta(delta([(str(link[1]), "1")], link=link), 1.0)
+    feed.apply_snapshot(snapshot(sequence=5, apart=True), 1.0)
+    assert (feed.book_state, feed.sequence, len(feed.book.bids)) == ("synced", 8, 3)
+
+
+def test_numbers_started_anew_without_a_word_are_not_taken_for_old_deltas_for_ever() -> None:
+    feed = numbered(1_000)
+    for number in range(MOST_REPEATED):
+        assert feed.book_state == "synced"
+        feed.apply_delta(delta(link=(number, number + 1)), 1.0)
+    assert (feed.book_state, feed.integrity.gaps) == ("lost", 1)
 
 
 def test_a_first_delta_beyond_the_fetched_snapshot_loses_the_book() -> None:
