@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from haunt_sources.binance.parser import parse as parse_binance
+from haunt_sources.bitget.parser import parse as parse_bitget
 from haunt_sources.coinbase.parser import parse as parse_coinbase
 from haunt_sources.kraken.parser import checksum
 from haunt_sources.kraken.parser import parse as parse_kraken
@@ -26,6 +27,18 @@ BINANCE: list[Any] = [
     {"e": "depthUpdate", "E": 9, "s": "AB", "U": 1, "u": 3, "b": [["3", "1.50"]], "a": [["4.0", "0.00"]]},
     {"data": {"e": "24hrTicker", "E": 9, "s": "AB", "c": "3.5", "o": "3", "v": "12.5", "q": "375.0"}},
     {"error": {"code": 2, "msg": "Invalid request"}, "id": 1},
+]
+BITGET: list[Any] = [
+    {"action": action, "arg": {"instType": "SPOT", "channel": channel, "instId": "AB"}, "data": [data], "ts": 9}
+    for action, channel, data in [
+        ("snapshot", "books", {"bids": [["3", "1.50"]], "asks": [["4.0", "2"]], "checksum": 0, "ts": "9"}),
+        ("update", "books", {"b": [["3", "0"]], "a": [], "seq": 3, "pseq": 2, "checksum": 7, "ts": "9"}),
+        ("update", "trade", {"ts": "9", "price": "3.5", "size": "1", "side": "buy", "tradeId": "7"}),
+        ("snapshot", "ticker", {"lastPr": "3.5", "open24h": "3", "baseVolume": "2", "quoteVolume": "7", "ts": "9"}),
+    ]
+] + [
+    {"event": "subscribe", "arg": {"instType": "SPOT", "channel": "books", "instId": "AB"}},
+    {"event": "error", "arg": {"instType": "SPOT", "channel": "books", "instId": "AB"}, "code": 30001, "msg": "no"},
 ]
 COINBASE: list[Any] = [
     {"channel": channel, "timestamp": TIME, "sequence_num": 1, "events": [event]}
@@ -53,6 +66,12 @@ KRAKEN: list[Any] = [
     {"method": "subscribe", "success": True, "result": {"channel": "book", "symbol": "AB", "depth": 10}},
     {"method": "subscribe", "success": False, "symbol": "AB", "error": "no"},
 ]
+VENUES = {
+    "binance": (parse_binance, BINANCE),
+    "bitget": (parse_bitget, BITGET),
+    "coinbase": (parse_coinbase, COINBASE),
+    "kraken": (parse_kraken, KRAKEN),
+}
 
 json_values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**63), st.floats(), st.text(max_size=5)),
@@ -79,11 +98,7 @@ def broken_frames(draw: st.DrawFn, frames: list[Any]) -> str:
     return json.dumps(broken(draw(st.sampled_from(frames)), draw))
 
 
-@pytest.mark.parametrize(
-    ("parse", "frames"),
-    [(parse_binance, BINANCE), (parse_coinbase, COINBASE), (parse_kraken, KRAKEN)],
-    ids=["binance", "coinbase", "kraken"],
-)
+@pytest.mark.parametrize(("parse", "frames"), VENUES.values(), ids=VENUES)
 @settings(deadline=None)
 @given(data=st.data())
 def test_a_broken_frame_is_refused_or_dropped_and_harms_nothing(
@@ -103,7 +118,7 @@ def test_a_broken_frame_is_refused_or_dropped_and_harms_nothing(
         assert not feed.book.crossed
 
 
-@pytest.mark.parametrize("parse", [parse_binance, parse_coinbase, parse_kraken])
+@pytest.mark.parametrize("parse", [parse for parse, _ in VENUES.values()], ids=VENUES)
 @settings(deadline=None)
 @given(frame=st.one_of(st.text(), st.binary(), json_values.map(json.dumps)))
 def test_any_text_is_refused_or_says_nothing_of_a_market(
@@ -113,11 +128,7 @@ def test_any_text_is_refused_or_says_nothing_of_a_market(
         assert all(isinstance(event, Refused) for event in parse(frame))
 
 
-@pytest.mark.parametrize(
-    ("parse", "frames"),
-    [(parse_binance, BINANCE), (parse_coinbase, COINBASE), (parse_kraken, KRAKEN)],
-    ids=["binance", "coinbase", "kraken"],
-)
+@pytest.mark.parametrize(("parse", "frames"), VENUES.values(), ids=VENUES)
 def test_the_same_frame_gives_the_same_events(parse: Callable[[str], Iterable[Event]], frames: list[Any]) -> None:
     for frame in map(json.dumps, frames):
         events = list(parse(frame))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from haunt_sources.binance.parser import parse as parse_binance
+from haunt_sources.bitget.parser import parse as parse_bitget
 
 from haunt import BookDelta, BookSnapshot, Event, Quote, Trade, milliseconds
 from haunt.plugin.stream_source import NONSENSE
@@ -18,6 +19,7 @@ from haunt.plugin.stream_source import NONSENSE
 # holds older formats of many a venue too.
 VENUES: dict[str, tuple[Callable[[str], Iterable[Event]], int]] = {
     "binance": (parse_binance, 2),
+    "bitget": (parse_bitget, 2),
 }
 
 
