@@ -12,6 +12,7 @@ import pytest
 from haunt_sources.binance.parser import parse as parse_binance
 from haunt_sources.bitget.parser import parse as parse_bitget
 from haunt_sources.coinbase.parser import parse as parse_coinbase
+from haunt_sources.gate.parser import parse as parse_gate
 from haunt_sources.kraken.parser import checksum
 from haunt_sources.kraken.parser import parse as parse_kraken
 from hypothesis import given, settings
@@ -55,6 +56,30 @@ COINBASE: list[Any] = [
         "subscriptions": {"subscriptions": {"level2": ["AB"]}},
     }.items()
 ] + [{"type": "error", "message": "no"}]
+GATE: list[Any] = [
+    {"time": 9, "time_ms": 9, "channel": f"spot.{channel}", "event": "update", "result": result}
+    for channel, result in [
+        ("obu", {"t": 9, "full": True, "s": "ob.AB.50", "u": 2, "b": [["3", "1.50"]], "a": [["4.0", "2"]]}),
+        ("obu", {"t": 9, "s": "ob.AB.50", "U": 3, "u": 3, "b": [["3", "0"]], "a": []}),
+        (
+            "trades",
+            {"id": 7, "create_time_ms": "9.5", "side": "sell", "currency_pair": "AB", "amount": "1", "price": "3"},
+        ),
+        (
+            "tickers",
+            {"currency_pair": "AB", "last": "3", "change_percentage": "1", "base_volume": "2", "quote_volume": "6"},
+        ),
+    ]
+] + [
+    {"time": 9, "channel": "spot.obu", "event": "subscribe", "payload": ["ob.AB.50"], "result": {"status": "success"}},
+    {
+        "time": 9,
+        "channel": "spot.obu",
+        "event": "subscribe",
+        "payload": ["ob.AB.50"],
+        "error": {"code": 2, "message": "no"},
+    },
+]
 KRAKEN: list[Any] = [
     {"channel": channel, "type": "snapshot", "data": [{"symbol": "AB", "timestamp": TIME} | data]}
     for channel, data in {
@@ -70,6 +95,7 @@ VENUES = {
     "binance": (parse_binance, BINANCE),
     "bitget": (parse_bitget, BITGET),
     "coinbase": (parse_coinbase, COINBASE),
+    "gate": (parse_gate, GATE),
     "kraken": (parse_kraken, KRAKEN),
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from haunt_sources.binance.parser import parse as parse_binance
 from haunt_sources.bitget.parser import parse as parse_bitget
+from haunt_sources.gate.parser import parse as parse_gate
 
 from haunt import BookDelta, BookSnapshot, Event, Quote, Trade, milliseconds
 from haunt.plugin.stream_source import NONSENSE
@@ -20,6 +21,7 @@ from haunt.plugin.stream_source import NONSENSE
 VENUES: dict[str, tuple[Callable[[str], Iterable[Event]], int]] = {
     "binance": (parse_binance, 2),
     "bitget": (parse_bitget, 2),
+    "gate-io": (parse_gate, 2),
 }
 
 
