@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, NamedTuple, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from haunt.market.candles import Candle, timeframe_milliseconds
+from haunt.plugin.state import copied, restore, saved
 
 SignalState: TypeAlias = Literal["buy", "sell", "neutral"]
 
@@ -45,10 +46,13 @@ class Indicator:
     """One indicator of one symbol, made before its first closed candle. Must be O(1) per candle, in time and memory.
 
     A subclass sets `name` (the plugin's, equal to its entry point), annotates `options` with its own
-    options class, and implements `update`.
+    options class, and implements `update`. What it remembers is in its attributes, of the kinds haunt.plugin.state
+    names; `peek`, `save` and `restore` follow from that.
     """
 
     name: ClassVar[str]
+    version: ClassVar[int] = 1
+    """Raised when an attribute comes to mean something else: what was saved before then no longer fits."""
     options: IndicatorOptions
 
     def __init__(self, options: IndicatorOptions) -> None:
@@ -60,3 +64,22 @@ class Indicator:
         What it raises is logged and costs this candle; ten failures in a row stop the indicator.
         """
         raise NotImplementedError
+
+    def peek(self, candle: Candle) -> Reading | None:
+        """What `update` would say if the running candle closed as it is. Changes nothing."""
+        return copied(self).update(candle)
+
+    def save(self) -> dict[str, JsonValue]:
+        """All it remembers, as JSON data. Raises ValueError when that holds NaN or infinity."""
+        return {**self._identity(), "state": saved(self)}
+
+    def restore(self, data: Mapping[str, JsonValue]) -> None:
+        """Go on where another one was saved. Raises ValueError, and changes nothing, when the data does not fit:
+        it was saved by another plugin or version, or with other options."""
+        for name, own in self._identity().items():
+            if data.get(name) != own:
+                raise ValueError(f"{name} was {data.get(name)!r}, now it is {own!r}")
+        restore(self, data.get("state"))
+
+    def _identity(self) -> dict[str, JsonValue]:
+        return {"indicator": self.name, "version": self.version, "options": self.options.model_dump(mode="json")}
