@@ -19,7 +19,8 @@ class Ticker(NamedTuple):
     """A venue's 24-hour figures. None where the venue does not say.
 
     `open_24h` is the price 24 hours ago (not today's open); `volume_24h` is in base units,
-    `quote_volume_24h` in the quote currency.
+    `quote_volume_24h` in the quote currency. `apart`: fetched apart from the stream (REST), so it does not
+    prove that the stream lives.
     """
 
     venue_symbol: str
@@ -27,7 +28,8 @@ class Ticker(NamedTuple):
     open_24h: float | None
     volume_24h: float | None
     quote_volume_24h: float | None
-    timestamp: int
+    timestamp: int | None
+    apart: bool = False
 
 
 class Quote(NamedTuple):
@@ -73,8 +75,9 @@ class BookDelta(NamedTuple):
     """Changed levels, absolute quantities.
 
     Where the venue numbers its changes, `previous` is the number of the change before this delta's first and
-    `sequence` that of its last: equal where nothing changed, lower where the venue begins to number anew.
-    `checksum` is what the venue says the book has after this delta.
+    `sequence` that of its last: equal where nothing changed, lower where the venue begins to number anew. A venue
+    that only orders its changes, as by their time, gives no `previous`. `checksum` is what the venue says the book
+    has after this delta, which may be empty.
     """
 
     venue_symbol: str
@@ -83,7 +86,7 @@ class BookDelta(NamedTuple):
     previous: int | None
     sequence: int | None
     checksum: int | None
-    timestamp: int
+    timestamp: int | None
 
 
 class FrameNumber(NamedTuple):

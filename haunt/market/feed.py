@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from haunt.market.book import LARGEST, Book
@@ -19,6 +20,8 @@ WIDEST_SPREAD = 0.02
 MOST_PENDING = 5_000
 # A venue that repeats itself this often without a new delta has begun to number anew without saying so.
 MOST_REPEATED = 100
+# Enough to see a book that drifted from the venue's.
+REVIEWED_LEVELS = 10
 # Venues repeat the last 50 to 100 trades after every reconnect.
 TRADE_IDS = 1_024
 # The year 5138: a timestamp beyond it is not in milliseconds.
@@ -168,7 +171,10 @@ class Feed:
         return True
 
     def apply_ticker(self, ticker: Ticker, now: float) -> bool:
-        """Figures that cannot be are None; a last price that cannot be refuses the ticker."""
+        """Figures that cannot be are None; a last price that cannot be refuses the ticker.
+
+        One fetched apart gives a last price only where there is none, and does not make the feed fresh.
+        """
         if not 0.0 < ticker.last < LARGEST:
             raise ValueError(f"impossible last price {ticker.last!r}")
         figures = (
@@ -176,8 +182,10 @@ class Feed:
             _possible(ticker.volume_24h),
             _possible(ticker.quote_volume_24h),
         )
-        self._receive(ticker.timestamp, now)
-        self.last = float(ticker.last)
+        if not ticker.apart:
+            self._receive(ticker.timestamp, now)
+        if not ticker.apart or self.last is None:
+            self.last = float(ticker.last)
         self.open_24h, self.volume_24h, self.quote_volume_24h = figures
         return True
 
@@ -203,6 +211,15 @@ class Feed:
             self._refuse(error)
             raise
 
+    def review_book(self) -> None:
+        """A snapshot is about to be fetched of a book that stands: keep the deltas from now on, to apply them to it.
+
+        For venues whose deltas carry no proof of completeness. A book that the snapshot proves wrong counts as a gap.
+        """
+        if self.book_state == "synced" and self.sequence is not None:
+            self._pending.clear()
+            self._pending.append(BookDelta(self.venue_symbol, (), (), None, self.sequence, None, None))
+
     def lose_book(self, reason: str) -> None:
         """The book can no longer be trusted: it is empty until a new snapshot."""
         self.book.clear()
@@ -226,7 +243,9 @@ class Feed:
 
     def _take_snapshot(self, snapshot: BookSnapshot, now: float) -> bool:
         if snapshot.apart and self._is_newer_than(snapshot):
+            self._pending.clear()
             return False
+        reviewed = _best_levels(self.book) if self._pending and self.book_state == "synced" else None
         self._replace(snapshot)
         if snapshot.apart:
             self._catch_up()
@@ -235,6 +254,8 @@ class Feed:
         if self.book_state == "synced":
             self._pending.clear()
             self._verify(snapshot.checksum)
+            if reviewed is not None and reviewed != _best_levels(self.book):
+                self.integrity.gaps += 1
         self._receive(snapshot.timestamp, now)
         return True
 
@@ -243,7 +264,8 @@ class Feed:
         for delta in self._pending:
             if self._is_old(delta):
                 continue
-            if not self._meets(delta):
+            # Of a delta without a link it is not known what came before it.
+            if not self._meets(delta) or (delta.previous is None and delta is self._pending[0]):
                 self.lose_book(f"the snapshot {self.sequence} is older than the first delta held back")
                 return
             self._update(delta)
@@ -267,6 +289,8 @@ class Feed:
             self.lose_book(f"the first delta ({delta.previous}) leaves a gap after the snapshot ({self.sequence})")
             self._pending.append(delta)
             return True
+        if self._pending:
+            self._pending.append(delta)
         before = (self.bid, self.ask)
         self._update(delta)
         self._verify(delta.checksum)
@@ -282,9 +306,13 @@ class Feed:
 
         A delta that begins where the one before it ended follows it, whatever its own number: OKX repeats the
         number to say that nothing changed, and goes back to a lower one after maintenance.
+        Raises ValueError for an old delta that is only ordered: nobody knows what else it overtook.
         """
         last, previous = self._last_delta, delta.previous
         if last is not None and sequence <= last and previous != last:
+            if previous is None and sequence < last:
+                self.integrity.gaps += 1
+                raise ValueError(f"delta {sequence} came after {last}")
             self._repeated += 1
             if self._repeated < MOST_REPEATED:
                 return False
@@ -303,7 +331,7 @@ class Feed:
         return True
 
     def _is_newer_than(self, snapshot: BookSnapshot) -> bool:
-        mine, its = self.sequence, snapshot.sequence
+        mine, its = self._pending[0].sequence if self._pending else self.sequence, snapshot.sequence
         return self.book_state == "synced" and mine is not None and its is not None and its < mine
 
     def _is_old(self, delta: BookDelta) -> bool:
@@ -349,6 +377,10 @@ class Feed:
         if timestamp is not None and (self.timestamp or 0) < timestamp < LATEST:
             self.timestamp = timestamp
         self.received = now
+
+
+def _best_levels(book: Book) -> list[tuple[float, float]]:
+    return [*islice(book.bids, REVIEWED_LEVELS), *islice(book.asks, REVIEWED_LEVELS)]
 
 
 def _possible(value: float | None) -> float | None:

@@ -143,6 +143,15 @@ def test_a_feed_is_fresh_for_as_long_as_it_is_told() -> None:
 # -- tickers and quotes
 
 
+def test_a_ticker_fetched_apart_brings_figures_but_no_freshness() -> None:
+    feed = make_feed()
+    feed.apply_ticker(ticker(97.0)._replace(apart=True), 1.0)
+    assert (feed.last, feed.open_24h, feed.volume_24h, feed.received, feed.timestamp) == (97.0, 90.0, 5.0, None, None)
+    feed.apply_trade(trade(1, 100.0), 2.0)
+    feed.apply_ticker(ticker(97.0, 91.0)._replace(apart=True), 3.0)
+    assert (feed.last, feed.open_24h, feed.received) == (100.0, 91.0, 2.0)
+
+
 @pytest.mark.parametrize("figure", [None, float("nan"), float("inf"), -1.0])
 def test_figures_of_a_ticker_that_cannot_be_are_unknown(figure: float | None) -> None:
     feed = make_feed()
@@ -342,6 +351,66 @@ def test_deltas_held_back_are_bounded() -> None:
     assert (feed.book_state, feed.sequence) == ("synced", MOST_PENDING + 10)
 
 
+# -- a venue that orders its deltas by their time, and says nothing else of them
+
+
+def ordered(sequence: int, bids: Sequence[Level] = ()) -> BookDelta:
+    return BookDelta("BTC-USD", bids, (), None, sequence, None, NOW)
+
+
+def test_a_snapshot_must_reach_the_first_delta_held_back_where_nothing_links_them() -> None:
+    feed = make_feed()
+    feed.apply_delta(ordered(20, [("99.5", "1")]), 1.0)
+    feed.apply_delta(ordered(30, [("99.6", "1")]), 1.0)
+    feed.apply_snapshot(snapshot(sequence=15, apart=True), 1.0)
+    assert (feed.book_state, feed.bid) == ("lost", None), "what happened between 15 and 20?"
+    feed.apply_snapshot(snapshot(sequence=25, apart=True), 1.0)
+    assert (feed.book_state, feed.sequence, feed.bid) == ("synced", 30, 99.6)
+
+
+def test_a_delta_that_another_overtook_loses_the_book() -> None:
+    feed = make_feed()
+    feed.apply_snapshot(snapshot(sequence=10, apart=True), 1.0)
+    feed.apply_delta(ordered(30), 1.0)
+    assert not feed.apply_delta(ordered(30), 1.0)
+    with pytest.raises(ValueError, match="delta 20 came after 30"):
+        feed.apply_delta(ordered(20), 1.0)
+    assert (feed.book_state, feed.integrity.gaps) == ("lost", 1)
+
+
+def test_a_review_that_finds_the_same_book_changes_nothing() -> None:
+    feed = make_feed()
+    feed.apply_snapshot(snapshot(sequence=10, apart=True), 1.0)
+    feed.review_book()
+    feed.apply_delta(ordered(20, [("99.5", "1")]), 1.0)
+    assert not feed.apply_snapshot(snapshot([("50", "1")], sequence=9, apart=True), 1.0), "older than the review"
+    feed.review_book()
+    feed.apply_delta(ordered(30, [("99.6", "1.0")]), 1.0)
+    assert feed.apply_snapshot(snapshot([("99.5", "1.00"), *BIDS], sequence=25, apart=True), 1.0)
+    assert (feed.book_state, feed.bid, feed.integrity.gaps) == ("synced", 99.6, 0)
+
+
+def test_a_review_puts_a_book_right_that_missed_a_change() -> None:
+    feed = make_feed()
+    feed.apply_snapshot(snapshot(sequence=10, apart=True), 1.0)
+    feed.review_book()
+    feed.apply_delta(ordered(30, [("99.6", "1")]), 1.0)
+    feed.apply_snapshot(snapshot([("99.5", "1"), *BIDS], sequence=25, apart=True), 1.0)
+    assert (feed.book.bids.top(2), feed.integrity.gaps) == ([("99.6", "1"), ("99.5", "1")], 1)
+
+
+def test_a_book_lost_during_its_review_is_rebuilt_from_that_snapshot() -> None:
+    feed = make_feed()
+    feed.apply_snapshot(snapshot(sequence=10, apart=True), 1.0)
+    feed.review_book()
+    feed.apply_delta(ordered(20, [("150", "1")]), 1.0)
+    feed.apply_delta(ordered(30, [("150", "0")]), 1.0)
+    assert feed.book_state == "lost"
+    feed.review_book()
+    feed.apply_snapshot(snapshot(sequence=25, apart=True), 1.0)
+    assert (feed.book_state, feed.sequence, feed.bid) == ("synced", 30, 99.0)
+
+
 def test_checksums_are_counted_and_a_wrong_one_loses_the_book() -> None:
     feed = make_feed(checksum=lambda book: len(book.bids))
     feed.apply_snapshot(snapshot(checksum=2), 1.0)
@@ -350,6 +419,15 @@ def test_checksums_are_counted_and_a_wrong_one_loses_the_book() -> None:
     assert (feed.book_state, feed.integrity.checksums_ok, feed.integrity.checksums_bad) == ("synced", 2, 0)
     feed.apply_delta(delta([("95", "1")], checksum=2), 1.0)
     assert (feed.book_state, feed.integrity.checksums_ok, feed.integrity.checksums_bad) == ("lost", 2, 1)
+
+
+def test_a_checksum_may_come_alone() -> None:
+    feed = make_feed(checksum=lambda book: len(book.bids))
+    feed.apply_snapshot(snapshot(), 1.0)
+    assert not feed.apply_delta(delta(checksum=2), 1.0)
+    assert feed.integrity.checksums_ok == 1
+    assert feed.apply_delta(delta(checksum=3), 1.0), "the book left"
+    assert (feed.book_state, feed.bid) == ("lost", None)
 
 
 def test_a_checksum_is_ignored_where_the_source_computes_none() -> None:
