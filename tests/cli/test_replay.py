@@ -211,14 +211,31 @@ def test_coinbase_as_recorded(shared):
     assert told["books"] == top(known["final_books"])
 
 
-@pytest.mark.parametrize("name", ["binance_2021-10-12", "binance_btcusdt_2024-08-08"])
-def test_binance_as_recorded(shared, name):
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("binance", "binance_2021-10-12"),
+        ("binance", "binance_btcusdt_2024-08-08"),
+        ("binance_us", "binanceus_2021-04-17"),
+    ],
+)
+def test_binance_as_recorded(shared, source, name):
     told, known = replayed(shared / "data" / f"{name}.jsonl.gz"), expected(shared, name)
+    assert told["source"] == source
     assert told["messages"] == sum(known["channels"].values())
     assert told["events"]["quote"] == known["channels"]["bookTicker"]
     assert told["events"]["book_delta"] == known["channels"]["depth@100ms"]
     assert told["trades"] == {symbol: trades["n"] for symbol, trades in known["trades"].items()}
     assert told["integrity"] == {"links": known["Uu_links"], "gaps": 0, "checksums_ok": 0, "checksums_bad": 0}
+    assert told["books"] == top(known["final_books"])
+
+
+def test_bitget_as_recorded(shared):
+    told, known = replayed(shared / "data" / "bitget_v1_2022-04-07.jsonl.gz"), expected(shared, "bitget_v1_2022-04-07")
+    assert told["messages"] == sum(known["channels"].values())
+    assert told["trades"] == known["trades"]
+    checked = known["checksums_ok"] - told["events"]["book_snapshot"]
+    assert told["integrity"] == {"links": 0, "gaps": 0, "checksums_ok": checked, "checksums_bad": 0}
     assert told["books"] == top(known["final_books"])
 
 
