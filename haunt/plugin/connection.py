@@ -26,11 +26,12 @@ NORMAL_CLOSURE = (1000).to_bytes(2, "big")
 class VenueConnection:
     """One WebSocket to a venue, from the handshake to the last frame.
 
-    `heard` is the event loop's time of the latest message; pongs do not count.
+    `heard` is the event loop's time of the latest message; pongs do not count. `name` is its url without what
+    may be a token.
     """
 
     def __init__(self, url: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.url = url
+        self.name = _name(url)
         self._reader = reader
         self._writer = writer
         self._time = asyncio.get_running_loop().time
@@ -56,9 +57,9 @@ class VenueConnection:
             if writer is not None:
                 writer.transport.abort()
             if isinstance(error, TimeoutError):
-                raise SourceLost(f"{url} cannot be reached: no answer within {within:g} s") from None
+                raise SourceLost(f"{_name(url)} cannot be reached: no answer within {within:g} s") from None
             if isinstance(error, (OSError, ValueError, EOFError, HTTPInputError)):
-                raise SourceLost(f"{url} cannot be reached: {words(error)}") from None
+                raise SourceLost(f"{_name(url)} cannot be reached: {words(error)}") from None
             raise
         return cls(url, reader, writer)
 
@@ -79,10 +80,10 @@ class VenueConnection:
                     await asyncio.sleep(0)
                     yielded = self._time()
         except Violation as violation:
-            raise SourceLost(f"{self.url} does not speak the WebSocket protocol: {violation.reason}") from None
+            raise SourceLost(f"{self.name} does not speak the WebSocket protocol: {violation.reason}") from None
         except OSError as error:
-            raise SourceLost(f"{self.url} broke the connection: {words(error)}") from None
-        raise SourceLost(f"{self.url} closed the connection")
+            raise SourceLost(f"{self.name} broke the connection: {words(error)}") from None
+        raise SourceLost(f"{self.name} closed the connection")
 
     def send(self, message: str) -> None:
         """Have `message` sent after all those before it."""
@@ -123,11 +124,15 @@ class VenueConnection:
             code = close_code(payload)
             reason = payload[2:].decode()
             why = f" ({code}{f' {reason!r:.100}' if reason else ''})" if code is not None else ""
-            raise SourceLost(f"{self.url} closed the connection{why}")
+            raise SourceLost(f"{self.name} closed the connection{why}")
 
     def _write(self, opcode: Opcode, payload: bytes = b"") -> None:
         if not self._writer.is_closing():
             self._writer.write(masked_frame(opcode, payload, os.urandom(4)))
+
+
+def _name(url: str) -> str:
+    return url.partition("?")[0]
 
 
 async def _shake_hands(url: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -148,6 +153,6 @@ async def _shake_hands(url: str, reader: asyncio.StreamReader, writer: asyncio.S
     status = parse_response_start_line(head)
     headers = HTTPHeaders.parse(fields)
     if status.code != 101:
-        raise refused(url, status.code, status.reason, headers)
+        raise refused(_name(url), status.code, status.reason, headers)
     if headers.get("Sec-WebSocket-Accept") != accept_value(key):
         raise ValueError("its handshake is not that of a WebSocket")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import cast
+from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
 from haunt.errors import PluginError, SourceLost
-from haunt.market.events import Event
+from haunt.market.events import Event, FrameNumber
 from haunt.plugin.registry import Registry, options_class
-from haunt.plugin.relay import Relay
-from haunt.plugin.stream_source import NONSENSE, StreamOptions, StreamSource
+from haunt.plugin.relay import NONSENSE, Numbering, Read, Relay
+from haunt.plugin.stream_source import StreamOptions, StreamSource
 from haunt.recording import Line, Recording, RecordingError
 
 # The url of an adapter that has none by default: it is played to and never connects.
@@ -79,6 +79,13 @@ def default_url(adapter: type[StreamSource]) -> str:
     return default if isinstance(default, str) else ""
 
 
+class RecordedConnection(NamedTuple):
+    """How its frames are read, and what its relay knows of it: `numbering.venue_symbols` are those seen so far."""
+
+    read: Read
+    numbering: Numbering
+
+
 class Player(StreamSource):
     """What a recording changes in an adapter: each event passes `admit` before it is published, and `fetch`
     answers from the recording."""
@@ -87,30 +94,31 @@ class Player(StreamSource):
     """The event to publish in place of this one, or None for none."""
     responses: Mapping[str, str]
     """Bodies of recorded REST answers by the path of their url."""
-    connections: set[tuple[str, str | None]]
-
-    def parse(self, frame: str | bytes) -> Iterator[Event]:
-        return filter(None, map(self.admit, super().parse(frame)))
+    connections: dict[tuple[str, str | None], RecordedConnection]
 
     def parse_response(self, url: str, body: str) -> Iterator[Event]:
         return filter(None, map(self.admit, super().parse_response(url, body)))
 
-    async def fetch(self, url: str) -> str:
+    async def fetch(self, url: str, *, method: str = "GET") -> str:
         body = self.responses.get(urlsplit(url).path)
         if body is None:
             raise SourceLost(f"the recording holds no answer to {url}")
         return body
 
+    def read(self, line: Line) -> Iterable[Event]:
+        """The events of a frame, as the reader of its connection gives them."""
+        return self._connection(line).read(line.frame)
+
     def play(self, line: Line) -> None:
         """Publish what the venue said in this line; a connection made anew ends the one before."""
         if line.direction == "connect":
-            self._connect(line.url, line.connection)
+            self._connect(line)
         if line.direction != "receive":
             return
         if line.kind == "ws":
             # What ends a connection, such as a venue's notice that it will close it, does not end its recording.
             with suppress(SourceLost):
-                self.receive(line.frame)
+                self.relay.receive(line.frame, *self._connection(line))
             return
         try:
             for event in self.parse_response(line.url, _text(line.frame)):
@@ -119,11 +127,33 @@ class Player(StreamSource):
             # Recordings also hold answers that are no events: lists of instruments, server times.
             return
 
-    def _connect(self, url: str, connection: str | None) -> None:
-        if (url, connection) in self.connections:
-            self.relay.close("the recorded connection was lost")
-            self.relay.open()
-        self.connections.add((url, connection))
+    def _connect(self, line: Line) -> None:
+        before = self.connections.pop((line.url, line.connection), None)
+        if before is not None:
+            carried = before.numbering.venue_symbols
+            self.relay.close("the recorded connection was lost", carried)
+            self.relay.open(carried)
+        self._connection(line)
+
+    def _connection(self, line: Line) -> RecordedConnection:
+        key = line.url, line.connection
+        found = self.connections.get(key)
+        if found is None:
+            found = self.connections[key] = self._made()
+        return found
+
+    def _made(self) -> RecordedConnection:
+        read, seen = self.reader(lambda message: None), set[str]()
+
+        def admitted(frame: str | bytes) -> Iterator[Event]:
+            for said in read(frame):
+                event = self.admit(said)
+                if event is not None:
+                    if not isinstance(event, FrameNumber):
+                        seen.add(event.venue_symbol)
+                    yield event
+
+        return RecordedConnection(admitted, Numbering(seen))
 
 
 def make_player(adapter: type[StreamSource], relay: Relay, admit: Callable[[Event], Event | None]) -> Player:
@@ -136,7 +166,7 @@ def make_player(adapter: type[StreamSource], relay: Relay, admit: Callable[[Even
     player = cast(type[Player], type(adapter.__name__, (Player, adapter), {}))(cast(StreamOptions, options), relay)
     player.admit = admit
     player.responses = {}
-    player.connections = set()
+    player.connections = {}
     return player
 
 

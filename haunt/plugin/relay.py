@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 from haunt.clock import Clock
 from haunt.market.events import (
@@ -24,6 +25,10 @@ from haunt.market.symbols import Symbol
 logger = logging.getLogger(__name__)
 
 Deliver = Callable[[Feed, Event], None]
+Read: TypeAlias = Callable[[str | bytes], Iterable[Event]]
+"""From a venue's frame to its events."""
+# What such a function raises for a frame that makes no sense; anything else is a bug in it.
+NONSENSE = (ValueError, KeyError, TypeError, IndexError, OverflowError)
 DEFAULT_QUOTES = ("USD", "USDT", "USDC")
 LONGEST_REASON = 200  # characters of a venue's own words
 REPEAT_AFTER = 60.0  # seconds before the same complaint is logged again
@@ -46,6 +51,14 @@ class Instrument(NamedTuple):
     base: str
     quote: str
     venue: str | None = None
+
+
+@dataclass(slots=True)
+class Numbering:
+    """The frame numbers of one connection. `venue_symbols` are the markets it carries, None = all."""
+
+    venue_symbols: Collection[str] | None = None
+    last: int | None = None
 
 
 class Relay:
@@ -83,7 +96,7 @@ class Relay:
         self._weight = weight
         self._stale_after = stale_after
         self._now = (clock or Clock()).monotonic
-        self._frame_number: int | None = None
+        self._numbering = Numbering()
         self._said: dict[str, float] = {}
 
     @property
@@ -141,25 +154,43 @@ class Relay:
             )
         return feed
 
-    def open(self) -> None:
-        """A new connection stands: what the last one said no longer counts."""
-        self.connected = True
-        self._frame_number = None
-        self.lost.clear()
-        self.refused.clear()
+    def open(self, venue_symbols: Collection[str] | None = None) -> Numbering:
+        """A new connection stands: what the last one said no longer counts.
 
-    def close(self, reason: str) -> None:
-        """The connection is gone: every feed leaves the market at once."""
-        self.connected = False
-        self.lost.clear()
-        for feed in self.feeds.values():
+        Where a source has several, each is opened with the markets it carries, and what is returned is given to
+        `publish` with its events: a gap in its frames then loses only its own books.
+        """
+        self.connected = True
+        if venue_symbols is None:
+            self.lost.clear()
+            self.refused.clear()
+        for venue_symbol in venue_symbols or ():
+            self.lost.discard(venue_symbol)
+            self.refused.pop(venue_symbol, None)
+        self._numbering = Numbering(venue_symbols)
+        return self._numbering
+
+    def close(self, reason: str, venue_symbols: Collection[str] | None = None) -> None:
+        """The connection is gone: every feed leaves the market at once; of one among several, those it carried."""
+        if venue_symbols is None:
+            self.connected = False
+        for feed in self._carried(venue_symbols):
+            self.lost.discard(feed.venue_symbol)
             if feed.received is not None or feed.book_state != "empty":
                 feed.lose(reason)
                 self._deliver(feed, Refused(feed.venue_symbol, "", reason))
 
     # -- the events
 
-    def publish(self, event: Event) -> None:
+    def receive(self, frame: str | bytes, read: Read, numbering: Numbering | None = None) -> None:
+        """Publish the events of one frame; a frame that makes no sense is dropped and counted."""
+        try:
+            for event in read(frame):
+                self.publish(event, numbering)
+        except NONSENSE as error:
+            self.reject_frame(frame, error)
+
+    def publish(self, event: Event, numbering: Numbering | None = None) -> None:
         """Hand one event to the market. Rubbish (NaN, negative, unknown symbol) is dropped, counted and
         logged at most once a minute; it never raises."""
         self.events += 1
@@ -168,7 +199,7 @@ class Relay:
         changed = False
         try:
             if kind is FrameNumber:
-                self._count_frame(event.number)  # type: ignore[union-attr]
+                self._count_frame(event.number, numbering or self._numbering)  # type: ignore[union-attr]
                 return
             feed = self.feeds.get(event.venue_symbol)  # type: ignore[union-attr]
             if feed is None:
@@ -192,19 +223,24 @@ class Relay:
         """Count and log a frame that makes no sense."""
         self._reject(f"frame {frame[:120]!r}: {type(error).__name__}: {error}")
 
-    def _count_frame(self, number: int) -> None:
-        last, self._frame_number = self._frame_number, number
+    def _count_frame(self, number: int, numbering: Numbering) -> None:
+        last, numbering.last = numbering.last, number
         if last is None:
             return
         if number == last + 1:
             self.integrity.links += 1
             return
         self.integrity.gaps += 1
-        for feed in self.feeds.values():
+        for feed in self._carried(numbering.venue_symbols):
             if feed.book_state == "synced":
                 feed.lose_book(f"gap: frame {number} follows {last}")
                 self.lost.add(feed.venue_symbol)
                 self._deliver(feed, FrameNumber(number))
+
+    def _carried(self, venue_symbols: Collection[str] | None) -> list[Feed]:
+        if venue_symbols is None:
+            return list(self.feeds.values())
+        return [self.feeds[venue_symbol] for venue_symbol in venue_symbols if venue_symbol in self.feeds]
 
     def _acknowledge(self, feed: Feed, event: Event) -> bool:
         if isinstance(event, Subscribed):

@@ -1,4 +1,4 @@
-"""A GET to a venue, and a sentence for the operator when it fails."""
+"""A request to a venue, and a sentence for the operator when it fails."""
 
 from __future__ import annotations
 
@@ -29,14 +29,21 @@ LASTING = {403: 1_800.0, 451: 1_800.0}
 FAILURES = (OSError, HTTPClientError, ValueError)
 
 
-async def fetch(url: str, *, connect_timeout: float) -> str:
-    """The body of a GET. Raises SourceLost when there is none, with the venue's own Retry-After."""
+async def fetch(url: str, *, method: str = "GET", connect_timeout: float) -> str:
+    """The body of the answer to a GET, or to a POST without a body. Raises SourceLost when there is none, with the
+    venue's own Retry-After."""
     # A client of its own: in the shared one ten slow answers of one venue would hold up all the others.
     client = SimpleAsyncHTTPClient(force_instance=True)
     dialler = client.tcp_client = _Dialler()
     try:
         request = HTTPRequest(
-            url, connect_timeout=connect_timeout, request_timeout=FETCH_TIMEOUT, validate_cert=True, user_agent="haunt"
+            url,
+            method,
+            body="" if method == "POST" else None,
+            connect_timeout=connect_timeout,
+            request_timeout=FETCH_TIMEOUT,
+            validate_cert=True,
+            user_agent="haunt",
         )
         response = await _finished(client.fetch(request))
     except FAILURES as error:

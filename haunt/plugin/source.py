@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from haunt.market.book import Book
+from haunt.market.candles import Candle
 from haunt.plugin.relay import DEFAULT_QUOTES, Relay
 
 
@@ -52,3 +54,11 @@ class Source:
         the reason, waits, and calls run() again. Returning means there is nothing more to publish.
         """
         raise NotImplementedError
+
+    async def candles(self, venue_symbol: str, start: int, end: int) -> Sequence[Candle]:
+        """The venue's own closed candles of one minute that begin in [start, end), oldest first.
+
+        Times are milliseconds UTC, prices in the quote currency, volume in base units. They may be fewer than
+        asked for; none where the venue has no such list. Raises SourceLost.
+        """
+        return ()

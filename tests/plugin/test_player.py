@@ -177,13 +177,15 @@ def test_a_name_that_is_no_source_of_frames_is_refused(tmp_path):
 # -- playing it
 
 
-def play(tmp_path: Path, *lines: bytes, admit: Callable[[Event], Event | None]) -> tuple[Relay, list[Event]]:
+def play(
+    tmp_path: Path, *lines: bytes, admit: Callable[[Event], Event | None], adapter: type[StreamSource] = Toy
+) -> tuple[Relay, list[Event]]:
     """What the market is told of these lines."""
     told: list[Event] = []
     relay = Relay("toy", wanted=(), deliver=lambda feed, event: told.append(event))
     relay.add(Instrument("BTC-USD", "BTC", "USD"), "btc")
     relay.open()
-    player = make_player(Toy, relay, admit)
+    player = make_player(adapter, relay, admit)
     for one in recording(tmp_path, *lines):
         player.play(one)
     return relay, told
@@ -224,17 +226,38 @@ def test_events_may_be_kept_back_or_changed_on_their_way(tmp_path):
 
 
 def test_a_connection_made_again_starts_its_numbers_again(tmp_path):
-    connect = line(dir="connect", conn="toy.1", raw="")
-    lines = (connect, line(raw="7"), line(raw="8"), connect, line(raw="1"), line(raw="2"))
+    connect, *frames = (line(conn="toy.1", **one) for one in ({"dir": "connect"}, *({"raw": n} for n in "7812")))
+    lines = (connect, *frames[:2], connect, *frames[2:])
     relay, told = play(tmp_path, *lines, admit=everything)
     assert (relay.integrity.links, relay.integrity.gaps) == (2, 0)
     assert [type(event) for event in told] == [Trade, Trade, Refused, Trade, Trade]
 
 
-def test_a_second_connection_beside_the_first_ends_nothing(tmp_path):
-    connects = [line(dir="connect", conn=name, raw="") for name in ("toy.1", "toy.2")]
-    _, told = play(tmp_path, connects[0], line(raw="1"), connects[1], line(raw="2"), admit=everything)
-    assert [type(event) for event in told] == [Trade, Trade]
+def test_connections_beside_each_other_are_numbered_and_end_each_by_itself(tmp_path):
+    first, second = (line(dir="connect", conn=name) for name in ("toy.1", "toy.2"))
+    frames = [line(conn="toy.1", raw="1"), line(conn="toy.2", raw="7"), line(conn="toy.1", raw="2")]
+    relay, told = play(tmp_path, first, second, *frames, second, admit=everything)
+    assert (relay.integrity.links, relay.integrity.gaps) == (1, 0)
+    assert [type(event) for event in told] == [Trade, Trade, Trade, Refused]
+
+
+def test_each_recorded_connection_is_read_by_a_reader_of_its_own(tmp_path):
+    class Summing(Toy):
+        """A frame is what is to be added to the price so far."""
+
+        def reader(self, send):
+            prices = [0.0]
+
+            def read(frame):
+                prices.append(prices[-1] + float(frame))
+                send("thank you")
+                return [Trade("BTC-USD", f"{prices}", prices[-1], 1.0, "buy", NOW)]
+
+            return read
+
+    frames = [line(conn=name, raw="5") for name in ("toy.1", "toy.2", "toy.1")]
+    _, told = play(tmp_path, *frames, line(conn="toy.1", dir="connect"), frames[0], admit=everything, adapter=Summing)
+    assert [event.price for event in told if isinstance(event, Trade)] == [5.0, 10.0]
 
 
 @pytest.mark.gen_test

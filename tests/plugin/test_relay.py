@@ -212,6 +212,24 @@ def test_a_new_connection_counts_its_frames_anew() -> None:
     assert (relay.integrity.gaps, relay.rejected) == (1, 0)
 
 
+def test_one_connection_of_several_opens_numbers_and_closes_its_own_markets() -> None:
+    deliver = Delivery()
+    relay = make_open_relay("BTC-USD", "ETH-USD", deliver=deliver)
+    first, second = relay.open(["BTC-USD"]), relay.open(["ETH-USD"])
+    relay.publish(FrameNumber(7), first)
+    relay.publish(FrameNumber(20), second)
+    relay.publish(SNAPSHOT, first)
+    relay.publish(SNAPSHOT._replace(venue_symbol="ETH-USD"), second)
+    relay.publish(FrameNumber(8), first)
+    relay.publish(FrameNumber(25), second)
+    assert (relay.integrity.links, relay.integrity.gaps, relay.lost) == (1, 1, {"ETH-USD"})
+    relay.publish(Refused("BTC-USD", "book", "no"), first)
+    relay.close("cut", ["ETH-USD"])
+    assert (relay.connected, relay.lost, relay.feeds["BTC-USD"].book_state) == (True, set(), "synced")
+    relay.open(["ETH-USD"])
+    assert relay.refused == {"BTC-USD": "no"}
+
+
 def test_a_confirmed_depth_is_the_books_depth() -> None:
     relay = make_open_relay()
     relay.publish(Subscribed("BTC-USD", "book", depth=1))

@@ -7,7 +7,7 @@ import gc
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from haunt import (
     BookDelta,
     BookSnapshot,
     Event,
+    FrameNumber,
     Instrument,
     Refused,
     Relay,
@@ -30,7 +31,7 @@ from haunt import (
 )
 from haunt.market.feed import Feed
 from haunt.market.symbols import Symbol
-from haunt.plugin.stream_source import Attempts
+from haunt.plugin.recovery import Attempts
 from haunt.testing import FakeVenue, eventually
 
 NOW = 1_700_000_000_000
@@ -213,6 +214,74 @@ async def test_a_frame_of_twelve_megabytes_passes() -> None:
         assert len(scene.btc.book.bids) == 49_000
 
 
+# -- several connections
+
+
+class Narrow(ResubscribingAcme):
+    """Frames are numbered, and one connection carries one market."""
+
+    symbols_per_connection = 1
+
+    def parse(self, frame: str | bytes) -> Iterator[Event]:
+        number, *rest = json.loads(frame)
+        yield FrameNumber(number)
+        yield from super().parse(json.dumps(rest))
+
+
+@pytest.mark.gen_test
+async def test_a_venue_that_limits_a_connection_is_given_as_many_as_it_takes() -> None:
+    async with running(Narrow, symbols=("btc", "eth", "sol")) as scene:
+        await eventually(lambda: len(scene.venue.received) == 3)
+        assert scene.venue.connections == 3
+        scene.task.cancel()
+        await asyncio.wait([scene.task])
+        assert scene.venue.clients == 0
+
+
+@pytest.mark.gen_test
+async def test_a_gap_loses_the_books_of_its_connection_alone_and_they_are_asked_for_there() -> None:
+    async with running(Narrow) as scene:
+        numbers = {"BTC-USD": 1, "ETH-USD": 101}
+        scene.venue.on_message = lambda frame: [[numbers[frame[1]], "book", frame[1], 1, *SNAPSHOT]]
+        await eventually(lambda: {feed.book_state for feed in scene.relay.feeds.values()} == {"synced"})
+        scene.venue.on_message = lambda frame: [[3, "book", frame[1], 1, *SNAPSHOT]] if frame[0] == "subscribe" else []
+        await scene.venue.send([2, "trade", "BTC-USD", 1.0])
+        await eventually(lambda: scene.relay.integrity.links == 2)
+        assert scene.relay.integrity.gaps == 1
+        assert scene.venue.received[2:] == [["unsubscribe", "ETH-USD"], ["subscribe", "ETH-USD"]]
+        assert {feed.book_state for feed in scene.relay.feeds.values()} == {"synced"}
+
+
+@pytest.mark.gen_test
+async def test_the_address_is_asked_for_before_each_connection() -> None:
+    class Ticketed(Acme):
+        async def address(self) -> str:
+            ticket = json.loads(await self.fetch(f"{self.options.rest_url}/ticket"))
+            return f"{self.options.url}?ticket={ticket}"
+
+    async with running(Ticketed) as scene:
+        scene.venue.responses["/ticket"] = "7"
+        await scene.connected()
+        await scene.venue.disconnect()
+        assert str(await scene.lost()).startswith(f"{scene.venue.url} closed"), "a ticket is nobody's business"
+        assert scene.venue.requests == ["/markets", "/ticket"]
+
+
+@pytest.mark.gen_test
+async def test_a_post_has_no_body() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append((head.split(b" ", 1)[0], b"content-length: 0" in head.lower()))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        writer.close()
+
+    asked: list[tuple[bytes, bool]] = []
+    async with running() as scene, await asyncio.start_server(answer, "127.0.0.1") as server:
+        url = "http://127.0.0.1:{1}".format(*server.sockets[0].getsockname())
+        assert await scene.source.fetch(url, method="POST") == "ok"
+        assert asked == [(b"POST", True)]
+
+
 # -- what goes to the venue
 
 
@@ -230,11 +299,14 @@ async def test_messages_keep_the_venues_pace() -> None:
 @pytest.mark.gen_test
 async def test_the_venues_own_ping_is_answered() -> None:
     class Polite(Acme):
-        def receive(self, frame: str | bytes) -> None:
-            if frame == '["ping"]':
-                self.send('["pong"]')
-            else:
-                super().receive(frame)
+        def reader(self, send: Callable[[str], None]) -> Callable[[str | bytes], Iterable[Event]]:
+            def read(frame: str | bytes) -> Iterable[Event]:
+                if frame != '["ping"]':
+                    return self.parse(frame)
+                send('["pong"]')
+                return ()
+
+            return read
 
     async with running(Polite) as scene:
         await scene.connected()

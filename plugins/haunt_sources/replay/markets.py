@@ -32,7 +32,7 @@ async def survey(recording: Recording, adapter: type[StreamSource], relay: Relay
             responses[urlsplit(line.url).path] = line.frame
         elif line.kind == "ws":
             with suppress(SourceLost, ValueError, KeyError, TypeError, IndexError):
-                list(player.parse(line.frame))
+                list(player.read(line))
     return list(seen), await _listed(player)
 
 

@@ -1,0 +1,105 @@
+"""One connection to a venue: subscribe, read, keep alive, notice silence and lost books."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from haunt.errors import SourceLost
+from haunt.plugin.connection import VenueConnection
+from haunt.plugin.recovery import Recovery
+
+if TYPE_CHECKING:
+    from haunt.plugin.stream_source import StreamSource
+
+logger = logging.getLogger(__name__)
+
+
+class Conversation:
+    """What is said on one connection, from the subscription of the markets it carries to its end."""
+
+    def __init__(self, source: StreamSource, venue_symbols: Sequence[str], recovery: Recovery) -> None:
+        self._source = source
+        self._relay = source.relay
+        self._venue_symbols = venue_symbols
+        self._recovery = recovery
+        self._book_lost = asyncio.Event()
+
+    async def run(self) -> None:
+        """Connect, subscribe and publish until the connection ends. Nothing it started outlives it."""
+        source = self._source
+        connection = await VenueConnection.open(await source.address(), within=source.options.connect_timeout)
+        self._connection = connection
+        self.send = connection.send
+        try:
+            self._read = source.reader(connection.send)
+            self._numbering = self._relay.open(self._venue_symbols)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(connection.read(self._on_frame))
+                tasks.create_task(connection.write(interval=source.message_interval))
+                tasks.create_task(self._subscribe())
+                tasks.create_task(self._keep_alive())
+                tasks.create_task(self._notice_silence())
+                tasks.create_task(self._rebuild_books(tasks))
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            await connection.close()
+
+    def _on_frame(self, frame: str | bytes) -> None:
+        self._relay.receive(frame, self._read, self._numbering)
+        if self._relay.lost:
+            self._book_lost.set()
+
+    async def _subscribe(self) -> None:
+        source = self._source
+        for message in source.subscribe_messages(self._venue_symbols):
+            self.send(message)
+        await self._connection.sent()
+        await asyncio.sleep(source.options.first_data_timeout)
+        self._name_silent()
+
+    def _name_silent(self) -> None:
+        relay, known = self._relay, self._recovery.silent
+        feeds = {venue_symbol: relay.feeds[venue_symbol] for venue_symbol in self._venue_symbols}
+        silent = {name for name, feed in feeds.items() if feed.received is None} - relay.refused.keys()
+        if silent - known:
+            logger.warning(
+                "Source %s: no data of %s within %g s of subscribing; other symbols are not affected",
+                relay.source, ", ".join(sorted(silent - known)), self._source.options.first_data_timeout,
+            )  # fmt: skip
+        known -= feeds.keys() - silent
+        known |= silent
+
+    async def _keep_alive(self) -> None:
+        source = self._source
+        while source.ping_interval > 0:
+            await asyncio.sleep(source.ping_interval)
+            message = source.ping_message
+            if message is None:
+                self._connection.ping()
+            else:
+                self.send(message)
+
+    async def _notice_silence(self) -> None:
+        # Pongs do not count: many a venue's front answers them while the feed behind it is dead.
+        loop, timeout = asyncio.get_running_loop(), self._source.options.silence_timeout
+        while True:
+            wait = self._connection.heard + timeout - loop.time()
+            if wait <= 0:
+                raise SourceLost(f"{self._connection.name} has been silent for {timeout:g} s")
+            await asyncio.sleep(wait)
+
+    async def _rebuild_books(self, tasks: asyncio.TaskGroup) -> None:
+        rebuilding: dict[str, asyncio.Task[None]] = {}
+        lost = self._relay.lost
+        while True:
+            await self._book_lost.wait()
+            self._book_lost.clear()
+            for venue_symbol in sorted(lost.intersection(self._venue_symbols)):
+                lost.discard(venue_symbol)
+                task = rebuilding.get(venue_symbol)
+                if task is None or task.done():
+                    rebuilding[venue_symbol] = tasks.create_task(self._recovery.rebuild(venue_symbol, self.send))
