@@ -42,8 +42,8 @@ class Recording:
     def books(self) -> dict[str, dict[str, Any]]:
         return {
             symbol: {
-                "bids": [list(level) for level in feed.book.bids.top(10)],
-                "asks": [list(level) for level in feed.book.asks.top(10)],
+                "bids": [list(level[:2]) for level in feed.book.bids.top(10)],
+                "asks": [list(level[:2]) for level in feed.book.asks.top(10)],
                 "n_bids": len(feed.book.bids),
                 "n_asks": len(feed.book.asks),
                 "crossed": feed.book.crossed,

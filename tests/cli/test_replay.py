@@ -246,3 +246,14 @@ def test_kraken_as_recorded(shared):
     assert told["integrity"] == {"links": 0, "gaps": 0, "checksums_ok": 2, "checksums_bad": 0}
     assert {len(side) for side in told["books"]["BTC/USD"].values()} == {10}
     assert told["books"]["BTC/USD"]["bids"][1] == ["63298.7", "0.00005100"]
+
+
+def test_okx_as_recorded(shared):
+    name = "okx_2022-05-13"
+    told, known = replayed(shared / "data" / f"{name}.jsonl.gz"), expected(shared, name)
+    assert told["messages"] == sum(known["channels"].values())
+    assert told["events"]["ticker"] == known["channels"]["tickers"]
+    assert told["events"]["book_snapshot"] + told["events"]["book_delta"] == known["channels"]["books"]
+    assert told["trades"] == known["trades"]
+    assert told["integrity"] == {"links": 0, "gaps": 0, "checksums_ok": known["checksums_ok"], "checksums_bad": 0}
+    assert told["books"] == top(known["final_books"])

@@ -15,6 +15,7 @@ from haunt_sources.coinbase.parser import parse as parse_coinbase
 from haunt_sources.gate.parser import parse as parse_gate
 from haunt_sources.kraken.parser import checksum
 from haunt_sources.kraken.parser import parse as parse_kraken
+from haunt_sources.okx.parser import parse as parse_okx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,12 +92,25 @@ KRAKEN: list[Any] = [
     {"method": "subscribe", "success": True, "result": {"channel": "book", "symbol": "AB", "depth": 10}},
     {"method": "subscribe", "success": False, "symbol": "AB", "error": "no"},
 ]
+OKX: list[Any] = [
+    {"arg": {"channel": channel, "instId": "AB"}, "action": action, "data": [data | {"ts": "9"}]}
+    for channel, action, data in [
+        ("books", "snapshot", {"bids": [["3", "1.50"]], "asks": [["4.0", "2"]], "seqId": 2, "prevSeqId": -1}),
+        ("books", "update", {"bids": [["3", "0"]], "asks": [], "checksum": 7, "seqId": 3, "prevSeqId": 2}),
+        ("trades", "", {"instId": "AB", "tradeId": "7", "px": "3.5", "sz": "1", "side": "buy"}),
+        ("tickers", "", {"last": "3.5", "open24h": "3", "vol24h": "2", "volCcy24h": "7"}),
+    ]
+] + [
+    {"event": "subscribe", "arg": {"channel": "books", "instId": "AB"}, "connId": "c"},
+    {"event": "error", "code": "60018", "msg": "channel:books,instId:AB doesn't exist", "connId": "c"},
+]
 VENUES = {
     "binance": (parse_binance, BINANCE),
     "bitget": (parse_bitget, BITGET),
     "coinbase": (parse_coinbase, COINBASE),
     "gate": (parse_gate, GATE),
     "kraken": (parse_kraken, KRAKEN),
+    "okx": (parse_okx, OKX),
 }
 
 json_values = st.recursive(

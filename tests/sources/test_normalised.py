@@ -12,6 +12,7 @@ import pytest
 from haunt_sources.binance.parser import parse as parse_binance
 from haunt_sources.bitget.parser import parse as parse_bitget
 from haunt_sources.gate.parser import parse as parse_gate
+from haunt_sources.okx.parser import parse as parse_okx
 
 from haunt import BookDelta, BookSnapshot, Event, Quote, Trade, milliseconds
 from haunt.plugin.stream_source import NONSENSE
@@ -22,6 +23,7 @@ VENUES: dict[str, tuple[Callable[[str], Iterable[Event]], int]] = {
     "binance": (parse_binance, 2),
     "bitget": (parse_bitget, 2),
     "gate-io": (parse_gate, 2),
+    "okex": (parse_okx, 1),
 }
 
 
