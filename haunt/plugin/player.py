@@ -111,6 +111,8 @@ class Player(StreamSource):
 
     def play(self, line: Line) -> None:
         """Publish what the venue said in this line; a connection made anew ends the one before."""
+        if not self.serves(line.url):
+            return
         if line.direction == "connect":
             self._connect(line)
         if line.direction != "receive":

@@ -95,6 +95,11 @@ class StreamSource(Source):
         """
         return self.parse
 
+    def serves(self, url: str) -> bool:
+        """Whether frames recorded at this address are of this source's markets: some venues have others of the same
+        names at another. Asked of recordings alone."""
+        return True
+
     def snapshot_url(self, venue_symbol: str) -> str | None:
         """Where this venue's book snapshot is fetched; None when it comes in the stream."""
         return None

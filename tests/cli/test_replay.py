@@ -257,3 +257,13 @@ def test_okx_as_recorded(shared):
     assert told["trades"] == known["trades"]
     assert told["integrity"] == {"links": 0, "gaps": 0, "checksums_ok": known["checksums_ok"], "checksums_bad": 0}
     assert told["books"] == top(known["final_books"])
+
+
+def test_the_spot_market_of_bybit_as_recorded_beside_its_futures(shared):
+    name = "bybit_v5_2026-08-09"
+    told, known = replayed(shared / "data" / f"{name}.jsonl.gz"), expected(shared, name)
+    assert told["messages"] == sum(known["channels"].values())
+    assert told["events"] == {"ticker": 41, "quote": 0, "trade": 11, "book_snapshot": 1, "book_delta": 299}
+    assert told["trades"] == {"BTCUSDT": known["trades"]["BYBIT.ws.3|publicTrade.BTCUSDT"]}
+    assert told["integrity"] == {"links": 299, "gaps": 0, "checksums_ok": 0, "checksums_bad": 0}
+    assert told["books"] == top({"BTCUSDT": known["final_books"]["BYBIT.ws.3|orderbook.200.BTCUSDT"]})

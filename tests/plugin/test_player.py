@@ -47,6 +47,9 @@ class Toy(StreamSource):
         yield FrameNumber(int(frame))
         yield Trade("BTC-USD", str(int(frame)), float(frame), 1.0, "buy", NOW)
 
+    def serves(self, url):
+        return not url.endswith("/futures")
+
     def parse_response(self, url, body):
         return [Trade("BTC-USD", f"{url} {price}", float(price), 1.0, "sell", NOW) for price in body.split()]
 
@@ -205,6 +208,13 @@ def test_frames_and_responses_go_through_the_source_in_order(tmp_path):
 def test_what_the_recorder_sent_is_not_played(tmp_path):
     _, told = play(tmp_path, line(dir="connect", raw=""), line(dir="send", raw="1"), line(raw="2"), admit=everything)
     assert [trade.price for trade in told] == [2.0]
+
+
+def test_an_address_the_source_does_not_read_is_not_played(tmp_path):
+    lines = (line(raw="1", url_or_channel=f"wss://toy.example/{name}") for name in ("futures", "feed"))
+    relay, told = play(tmp_path, *lines, admit=everything)
+    assert relay.events == 2
+    assert [trade.price for trade in told] == [1.0]
 
 
 def test_a_frame_that_makes_no_sense_is_counted_and_a_response_without_events_is_not(tmp_path):

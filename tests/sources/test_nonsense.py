@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from haunt_sources.binance.parser import parse as parse_binance
 from haunt_sources.bitget.parser import parse as parse_bitget
+from haunt_sources.bybit.parser import parse as parse_bybit
 from haunt_sources.coinbase.parser import parse as parse_coinbase
 from haunt_sources.gate.parser import parse as parse_gate
 from haunt_sources.kraken.parser import checksum
@@ -41,6 +42,22 @@ BITGET: list[Any] = [
 ] + [
     {"event": "subscribe", "arg": {"instType": "SPOT", "channel": "books", "instId": "AB"}},
     {"event": "error", "arg": {"instType": "SPOT", "channel": "books", "instId": "AB"}, "code": 30001, "msg": "no"},
+]
+BYBIT: list[Any] = [
+    {"topic": f"{topic}.AB", "type": kind, "ts": 9, "data": data}
+    for topic, kind, data in [
+        ("orderbook.200", "snapshot", {"s": "AB", "b": [["3", "1.50"]], "a": [["4.0", "2"]], "u": 2, "seq": 5}),
+        ("orderbook.200", "delta", {"s": "AB", "b": [["3", "0"]], "a": [], "u": 3, "seq": 6}),
+        ("publicTrade", "snapshot", [{"T": 9, "s": "AB", "S": "Buy", "v": "1", "p": "3.5", "i": "7", "BT": False}]),
+        (
+            "tickers",
+            "snapshot",
+            {"symbol": "AB", "lastPrice": "3", "prevPrice24h": "2", "volume24h": "1", "turnover24h": "3"},
+        ),
+    ]
+] + [
+    {"success": True, "ret_msg": "subscribe", "conn_id": "c", "req_id": "AB", "op": "subscribe"},
+    {"success": False, "ret_msg": "no", "conn_id": "c", "req_id": "AB", "op": "subscribe"},
 ]
 COINBASE: list[Any] = [
     {"channel": channel, "timestamp": TIME, "sequence_num": 1, "events": [event]}
@@ -107,6 +124,7 @@ OKX: list[Any] = [
 VENUES = {
     "binance": (parse_binance, BINANCE),
     "bitget": (parse_bitget, BITGET),
+    "bybit": (parse_bybit, BYBIT),
     "coinbase": (parse_coinbase, COINBASE),
     "gate": (parse_gate, GATE),
     "kraken": (parse_kraken, KRAKEN),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from haunt_sources.binance.parser import parse as parse_binance
 from haunt_sources.bitget.parser import parse as parse_bitget
+from haunt_sources.bybit.parser import parse as parse_bybit
 from haunt_sources.gate.parser import parse as parse_gate
 from haunt_sources.okx.parser import parse as parse_okx
 
@@ -22,6 +23,8 @@ from haunt.plugin.stream_source import NONSENSE
 VENUES: dict[str, tuple[Callable[[str], Iterable[Event]], int]] = {
     "binance": (parse_binance, 2),
     "bitget": (parse_bitget, 2),
+    "bybit": (parse_bybit, 2),
+    "bybit-spot": (parse_bybit, 2),
     "gate-io": (parse_gate, 2),
     "okex": (parse_okx, 1),
 }

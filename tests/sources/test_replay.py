@@ -22,6 +22,7 @@ from haunt.market.symbols import Symbol
 COINBASE = "wss://advanced-trade-ws.coinbase.com"
 KRAKEN = "wss://ws.kraken.com/v2"
 BINANCE = "wss://stream.binance.com:9443/stream"
+BYBIT = "wss://stream.bybit.com/v5/public"
 TIME = "2026-01-02T03:04:05.000000Z"
 
 
@@ -47,6 +48,11 @@ def coinbase_trade(number: int, product: str = "BTC-USD", price: str = "50000.5"
 def binance_trade(symbol: str, price: str) -> dict[str, object]:
     trade = {"e": "trade", "E": 1, "s": symbol, "t": 5, "p": price, "q": "1", "T": 1_700_000_000_000, "m": False}
     return {"stream": f"{symbol.lower()}@trade", "data": trade}
+
+
+def bybit_trade(symbol: str, price: str) -> dict[str, object]:
+    trade = {"T": 1_700_000_000_000, "s": symbol, "S": "Buy", "v": "1", "p": price, "i": price, "BT": False}
+    return {"topic": f"publicTrade.{symbol}", "type": "snapshot", "ts": 1, "data": [trade]}
 
 
 def kraken_book(checksum: int) -> dict[str, object]:
@@ -113,6 +119,15 @@ async def test_a_venue_symbol_without_separator_is_understood(tmp_path):
         ("btc", "USDT", 60_000.0),
         ("eth", "USDT", 3_000.0),
     }
+
+
+@pytest.mark.gen_test
+async def test_markets_of_the_same_names_at_another_address_are_left_out(tmp_path):
+    market = Market("btc", "doge")
+    futures = ws(f"{BYBIT}/linear", bybit_trade("DOGEUSDT", "0.2"), bybit_trade("BTCUSDT", "60100"))
+    await play(record(tmp_path, *futures, *ws(f"{BYBIT}/spot", bybit_trade("BTCUSDT", "60000"))), market)
+    assert [*market.relay.feeds] == ["BTCUSDT"]
+    assert market.trades() == [60_000.0]
 
 
 @pytest.mark.gen_test

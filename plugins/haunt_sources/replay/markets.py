@@ -26,7 +26,7 @@ async def survey(recording: Recording, adapter: type[StreamSource], relay: Relay
     player = make_player(adapter, relay, note)
     player.responses = responses
     async for line in paced(islice(recording, SURVEYED_LINES), None):
-        if line.direction != "receive":
+        if line.direction != "receive" or not player.serves(line.url):
             continue
         if line.kind == "rest" and isinstance(line.frame, str):
             responses[urlsplit(line.url).path] = line.frame
