@@ -6,11 +6,11 @@ from importlib import import_module
 
 import click
 
-COMMANDS = ("check", "plugins", "replay", "serve", "watch")
+COMMANDS = ("check", "plugins", "replay", "serve", "test-source", "watch")
 
 
 class Commands(click.Group):
-    """Finds the command `name` in the module `haunt.cli.name`."""
+    """Finds the command `a-name` as `a_name` in the module `haunt.cli.a_name`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -18,7 +18,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"haunt.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(import_module(f"haunt.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 

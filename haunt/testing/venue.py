@@ -1,46 +1,26 @@
-"""Small fakes for tests, Haunt's own and a plugin author's."""
+"""A venue on 127.0.0.1, scripted by a test."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias
 
 from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPServerRequest
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from haunt.clock import Clock
+from haunt.testing.clock import eventually
 
 Frame: TypeAlias = Any
 """Text or bytes as they are, anything else as JSON."""
 
-
-class FakeClock(Clock):
-    """A clock that stands still until told."""
-
-    def __init__(self, milliseconds: int = 1_700_000_000_000) -> None:
-        self._milliseconds = milliseconds
-        self._monotonic = 1_000.0
-
-    def milliseconds(self) -> int:
-        return self._milliseconds
-
-    def monotonic(self) -> float:
-        return self._monotonic
-
-    def advance(self, seconds: float) -> None:
-        """Both clocks move on together."""
-        self._milliseconds += round(seconds * 1_000)
-        self._monotonic += seconds
-
-    def set_back(self, seconds: float) -> None:
-        """Only the wall clock jumps, as when a machine's clock is set."""
-        self._milliseconds -= round(seconds * 1_000)
+Response: TypeAlias = Frame | tuple[int, Frame, Mapping[str, str]] | None
+"""A body, or (status, body, headers); None = 404."""
 
 
 class FakeVenue:
@@ -61,7 +41,7 @@ class FakeVenue:
         """Called with each frame a client sends, decoded; what it returns is sent back to that client."""
         self.welcome: Sequence[Frame] = ()
         """What every client is sent as it connects."""
-        self.responses: dict[str, Frame | tuple[int, Frame, Mapping[str, str]]] = {}
+        self.responses: dict[str, Response] = {}
         """Path, with or without its query → a body, or (status, body, headers). Any other path answers 404."""
         self.received: list[Frame] = []
         """The frames clients sent, decoded from JSON where they are JSON."""
@@ -71,7 +51,7 @@ class FakeVenue:
         """How many WebSockets clients ever asked for."""
         self.connections = 0
         """How many were opened."""
-        self._clients: list[_Client] = []
+        self._clients: list[Client] = []
         self._refusal: tuple[int, Mapping[str, str]] | None = None
         self._talking = asyncio.Event()
         self._talking.set()
@@ -93,7 +73,7 @@ class FakeVenue:
 
     def start(self) -> None:
         """Listen, on the port of the time before if there was one."""
-        application = Application([(".*", _Client, {"venue": self})], log_function=lambda handler: None)
+        application = Application([(".*", Client, {"venue": self})], log_function=lambda handler: None)
         sockets = bind_sockets(self._port, "127.0.0.1")
         self._port = sockets[0].getsockname()[1]
         self._server = HTTPServer(application)
@@ -145,8 +125,30 @@ class FakeVenue:
         """Answer again, first what was asked meanwhile."""
         self._talking.set()
 
+    # -- what a kind of venue may decide otherwise
 
-class _Client(WebSocketHandler):
+    def _respond(self, request: HTTPServerRequest) -> Response:
+        return self.responses.get(request.uri or "", self.responses.get(request.path))
+
+    def _why_refused(self, request: HTTPServerRequest) -> tuple[int, Mapping[str, str]] | None:
+        """The status and headers with which a handshake is refused."""
+        return self._refusal
+
+    def _opened(self, client: Client) -> Iterable[Frame]:
+        return self.welcome
+
+    def _heard(self, client: Client, message: str | bytes) -> Iterable[Frame]:
+        try:
+            frame = json.loads(message)
+        except ValueError:
+            frame = message
+        self.received.append(frame)
+        return self.on_message(frame) if self._talking.is_set() else ()
+
+    def _closed(self, client: Client) -> None: ...
+
+
+class Client(WebSocketHandler):
     """One client of a FakeVenue: a WebSocket on any path, or a REST request."""
 
     def initialize(self, venue: FakeVenue) -> None:
@@ -154,33 +156,32 @@ class _Client(WebSocketHandler):
         self._gone = False
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        venue, streaming = self._venue, "Upgrade" in self.request.headers
-        if streaming:
-            venue.handshakes += 1
-        else:
-            venue.requests.append(self.request.uri or "")
+        venue = self._venue
+        if "Upgrade" not in self.request.headers:
+            await self.post()
+            return
+        venue.handshakes += 1
         await venue._talking.wait()
+        refusal = venue._why_refused(self.request)
         if self._gone:
             return
-        if not streaming:
-            self._answer(*self._response())
-        elif venue._refusal is not None:
-            self._answer(venue._refusal[0], "", venue._refusal[1])
+        if refusal is not None:
+            self._answer((refusal[0], "", refusal[1]))
         else:
             await super().get(*args, **kwargs)
 
-    def _response(self) -> tuple[int, Frame, Mapping[str, str]]:
-        responses = self._venue.responses
-        response = responses.get(self.request.uri or "", responses.get(self.request.path))
-        if response is None:
-            return 404, "", {}
-        return response if isinstance(response, tuple) else (200, response, {})
+    async def post(self) -> None:
+        self._venue.requests.append(self.request.uri or "")
+        await self._venue._talking.wait()
+        if not self._gone:
+            self._answer(self._venue._respond(self.request))
 
-    def _answer(self, status: int, body: Frame, headers: Mapping[str, str]) -> None:
-        self.set_status(status)
+    def _answer(self, response: Response) -> None:
+        status, body, headers = response if isinstance(response, tuple) else (200, response, {})
+        self.set_status(404 if response is None else status)
         for name, value in headers.items():
             self.set_header(name, value)
-        self.finish(_encode(body))
+        self.finish(b"" if response is None else _encode(body))
 
     def check_origin(self, origin: str) -> bool:
         return True
@@ -188,28 +189,27 @@ class _Client(WebSocketHandler):
     async def open(self, *args: str, **kwargs: str) -> None:
         self._venue.connections += 1
         self._venue._clients.append(self)
-        for frame in self._venue.welcome:
+        for frame in self._venue._opened(self):
             await self.say(frame)
 
     async def on_message(self, message: str | bytes) -> None:
-        venue = self._venue
-        try:
-            frame = json.loads(message)
-        except ValueError:
-            frame = message
-        venue.received.append(frame)
-        if venue._talking.is_set():
-            for reply in venue.on_message(frame):
-                await self.say(reply)
+        for frame in self._venue._heard(self, message):
+            await self.say(frame)
 
     def on_close(self) -> None:
         self._gone = True
         if self in self._venue._clients:
             self._venue._clients.remove(self)
+            self._venue._closed(self)
 
     async def say(self, frame: Frame) -> None:
         with suppress(WebSocketClosedError):
             await self.write_message(_encode(frame), binary=isinstance(frame, bytes))
+
+    def hurl(self, frame: str | bytes) -> None:
+        """Send without waiting for room in the socket."""
+        with suppress(WebSocketClosedError):
+            self.write_message(frame, binary=isinstance(frame, bytes)).add_done_callback(_forget)
 
     def leave(self, code: int | None, reason: str | None) -> None:
         connection = self.ws_connection
@@ -223,9 +223,7 @@ def _encode(frame: Frame) -> str | bytes:
     return frame if isinstance(frame, str | bytes) else json.dumps(frame)
 
 
-async def eventually(condition: Callable[[], object], *, within: float = 4.0) -> None:
-    """Wait until `condition()` holds. Raises AssertionError when it does not within so many seconds."""
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, f"still not so after {within:g} s"
-        await asyncio.sleep(0.002)
+def _forget(sent: asyncio.Future[None]) -> None:
+    """That a frame did not reach a client that left interests nobody."""
+    if not sent.cancelled():
+        sent.exception()
