@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -14,9 +15,15 @@ from haunt.market.feed import Feed
 
 
 class Line(NamedTuple):
+    """`frame` is bytes where the recording holds bytes, compressed as they came."""
+
     kind: str
     url: str
-    text: str
+    frame: str | bytes
+
+    @property
+    def text(self) -> str:
+        return self.frame if isinstance(self.frame, str) else self.frame.decode()
 
 
 class Recording:
@@ -58,7 +65,8 @@ def received(shared: Path, name: str) -> Iterator[Line]:
         for text in lines:
             line = json.loads(text)
             if "dir" not in line:
-                yield Line(line["kind"], line["url_or_channel"], line["raw"])
+                frame = line["raw"] if line["raw"] is not None else b64decode(line["raw_b64"])
+                yield Line(line["kind"], line["url_or_channel"], frame)
 
 
 def expected(shared: Path, name: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from haunt_sources.bitget.parser import parse as parse_bitget
 from haunt_sources.bybit.parser import parse as parse_bybit
 from haunt_sources.coinbase.parser import parse as parse_coinbase
 from haunt_sources.gate.parser import parse as parse_gate
+from haunt_sources.htx.parser import parse as parse_htx
 from haunt_sources.kraken.parser import checksum
 from haunt_sources.kraken.parser import parse as parse_kraken
 from haunt_sources.okx.parser import parse as parse_okx
@@ -98,6 +99,19 @@ GATE: list[Any] = [
         "error": {"code": 2, "message": "no"},
     },
 ]
+HTX: list[Any] = [
+    {"ch": f"market.AB.{channel}", "ts": 9, "tick": tick}
+    for channel, tick in {
+        "depth.step0": {"version": 77, "bids": [[3.5, 1]], "asks": [[4, 0.5]]},
+        "mbp.refresh.20": {"seqNum": 78, "bids": [[3, 1]], "asks": [[4, 1]]},
+        "bbo": {"seqId": 79, "ask": 4, "bid": 3},
+        "trade.detail": {"data": [{"tradeId": 7, "ts": 9, "amount": 1, "price": 3.5, "direction": "sell"}]},
+        "detail": {"open": 3, "close": 3.5, "amount": 2, "vol": 7},
+    }.items()
+] + [
+    {"id": "market.AB.bbo", "status": "ok", "subbed": "market.AB.bbo", "ts": 9},
+    {"id": "market.AB.bbo", "status": "error", "err-code": "bad-request", "err-msg": "invalid topic", "ts": 9},
+]
 KRAKEN: list[Any] = [
     {"channel": channel, "type": "snapshot", "data": [{"symbol": "AB", "timestamp": TIME} | data]}
     for channel, data in {
@@ -127,6 +141,7 @@ VENUES = {
     "bybit": (parse_bybit, BYBIT),
     "coinbase": (parse_coinbase, COINBASE),
     "gate": (parse_gate, GATE),
+    "htx": (parse_htx, HTX),
     "kraken": (parse_kraken, KRAKEN),
     "okx": (parse_okx, OKX),
 }

@@ -13,6 +13,7 @@ from haunt_sources.binance.parser import parse as parse_binance
 from haunt_sources.bitget.parser import parse as parse_bitget
 from haunt_sources.bybit.parser import parse as parse_bybit
 from haunt_sources.gate.parser import parse as parse_gate
+from haunt_sources.htx.parser import parse as parse_htx
 from haunt_sources.okx.parser import parse as parse_okx
 
 from haunt import BookDelta, BookSnapshot, Event, Quote, Trade, milliseconds
@@ -26,6 +27,7 @@ VENUES: dict[str, tuple[Callable[[str], Iterable[Event]], int]] = {
     "bybit": (parse_bybit, 2),
     "bybit-spot": (parse_bybit, 2),
     "gate-io": (parse_gate, 2),
+    "huobi": (parse_htx, 3),
     "okex": (parse_okx, 1),
 }
 
