@@ -13,7 +13,7 @@ from haunt_sources.bybit.parser import parse, parse_instruments
 from pydantic import ValidationError
 from recorded import Recording, expected, received
 
-from haunt import BookDelta, BookSnapshot, Instrument, Refused, Relay, SourceLost, Subscribed, Ticker, Trade
+from haunt import BookDelta, BookSnapshot, Candle, Instrument, Refused, Relay, SourceLost, Subscribed, Ticker, Trade
 from haunt.market.symbols import Symbol
 from haunt.testing import FakeVenue, eventually
 
@@ -108,6 +108,20 @@ def test_only_markets_open_for_trading_are_offered_and_no_stocks() -> None:
 def test_response_that_is_a_refusal_loses_the_source_with_the_reason() -> None:
     with pytest.raises(SourceLost, match=r"Too many visits \(code 10006\)"):
         parse_instruments('{"retCode":10006,"retMsg":"Too many visits","result":{}}')
+
+
+@pytest.mark.gen_test
+async def test_closed_candles_are_fetched_and_come_oldest_first() -> None:
+    rows = [[str(MS + minutes * 60_000), "2", "4", "1", "3", "12.5", "30"] for minutes in (2, 1, 0)]
+    async with FakeVenue() as venue:
+        venue.responses["/v5/market/kline"] = {"retCode": 0, "result": {"list": rows}, "time": MS + 179_999}
+        options = BybitOptions(url=venue.url, rest_url=venue.rest_url)
+        source = Bybit(options, Relay("bybit", wanted=(), deliver=lambda feed, event: None))
+        candles = await source.candles("BTCUSDT", MS, MS + 86_400_000)
+    assert candles == [Candle(MS + minutes * 60_000, 2.0, 4.0, 1.0, 3.0, 12.5) for minutes in (0, 1)]
+    assert venue.requests == [
+        f"/v5/market/kline?category=spot&symbol=BTCUSDT&interval=1&start={MS}&end={MS + 60_000_000 - 1}&limit=1000"
+    ]
 
 
 def test_depth_is_one_that_bybit_streams_as_changes() -> None:

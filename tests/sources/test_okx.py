@@ -10,10 +10,23 @@ from zlib import crc32
 
 import pytest
 from haunt_sources.okx import Okx, OkxOptions
-from haunt_sources.okx.parser import checksum, parse, parse_instruments, parse_response
+from haunt_sources.okx.parser import checksum, parse, parse_candles, parse_instruments, parse_response
 from recorded import Recording, expected, received
 
-from haunt import Book, BookDelta, BookSnapshot, Instrument, Refused, Relay, SourceLost, Subscribed, Ticker, Trade
+from haunt import (
+    Book,
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Clock,
+    Instrument,
+    Refused,
+    Relay,
+    SourceLost,
+    Subscribed,
+    Ticker,
+    Trade,
+)
 from haunt.market.symbols import Symbol
 from haunt.testing import FakeVenue, eventually
 
@@ -146,6 +159,29 @@ def test_only_spot_markets_open_for_trading_are_offered() -> None:
 def test_response_that_is_a_refusal_loses_the_source_with_the_reason() -> None:
     with pytest.raises(SourceLost, match=r"Too Many Requests \(code 50011\)"):
         parse_instruments('{"code":"50011","msg":"Too Many Requests","data":[]}')
+
+
+def test_closed_candles_come_oldest_first_with_their_volume_in_base_units() -> None:
+    rows = [[str(MS + 60_000), "3", "4", "2", "3.5", "10", "35", "35", "0"],
+            [str(MS), "2", "4", "1", "3", "12.5", "30", "30", "1"],
+            [str(MS - 60_000), "1", "2", "1", "2", "7", "14", "14", "1"]]  # fmt: skip
+    assert parse_candles(json.dumps({"code": "0", "data": rows})) == [
+        Candle(MS - 60_000, 1.0, 2.0, 1.0, 2.0, 7.0), Candle(MS, 2.0, 4.0, 1.0, 3.0, 12.5)
+    ]  # fmt: skip
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize(("days", "path"), [(0.9, "candles"), (1.1, "history-candles")])
+async def test_candles_of_the_last_day_and_those_before_are_in_two_places(days: float, path: str) -> None:
+    start = Clock().milliseconds() - int(days * 86_400_000)
+    async with FakeVenue() as venue:
+        venue.responses[f"/api/v5/market/{path}"] = {"code": "0", "data": []}
+        source = make_source(url=venue.url, rest_url=venue.rest_url)
+        await source.candles("BTC-USDT", start, start + 3_600_000)
+        await source.candles("BTC-USDT", start, start + 36_000_000)
+    ends = (start + 3_600_000, start + 6_000_000)
+    query = f"instId=BTC-USDT&bar=1m&before={start - 1}"
+    assert venue.requests == [f"/api/v5/market/{path}?{query}&after={end}&limit=100" for end in ends]
 
 
 def test_each_symbol_is_subscribed_to_in_a_message_of_its_own() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
+from urllib.parse import urlencode
 
 import ujson
 from pydantic import Field
 
-from haunt import Event, Instrument, Source, StreamOptions, StreamSource, hookimpl
-from haunt_sources.bybit.parser import parse, parse_instruments
+from haunt import Candle, Event, Instrument, Source, StreamOptions, StreamSource, hookimpl
+from haunt_sources.bybit.parser import MINUTE, parse, parse_candles, parse_instruments
+
+MOST_CANDLES = 1000
 
 
 class BybitOptions(StreamOptions):
@@ -28,11 +31,27 @@ class Bybit(StreamSource):
 
     name = "bybit"
     ping_message = '{"op":"ping"}'
+    # A connection takes 21,000 characters of topics.
+    symbols_per_connection = 200
     options: BybitOptions
 
     async def instruments(self) -> Iterable[Instrument]:
         url = f"{self.options.rest_url}/v5/market/instruments-info?category=spot&status=Trading&limit=1000"
         return parse_instruments(await self.fetch(url))
+
+    async def candles(self, venue_symbol: str, start: int, end: int) -> Sequence[Candle]:
+        last = min(end, start + MOST_CANDLES * MINUTE) - 1
+        query = urlencode(
+            {
+                "category": "spot",
+                "symbol": venue_symbol,
+                "interval": 1,
+                "start": start,
+                "end": last,
+                "limit": MOST_CANDLES,
+            }
+        )
+        return parse_candles(await self.fetch(f"{self.options.rest_url}/v5/market/kline?{query}"))
 
     def subscribe_messages(self, venue_symbols: Sequence[str]) -> Iterator[str]:
         # A request that names one unknown topic is refused as a whole, and one for spot may name ten at most.

@@ -13,6 +13,7 @@ import ujson
 from haunt import (
     BookDelta,
     BookSnapshot,
+    Candle,
     Event,
     Instrument,
     Refused,
@@ -21,6 +22,8 @@ from haunt import (
     Ticker,
     Trade,
 )
+
+MINUTE = 60_000
 
 
 def parse(frame: str | bytes) -> Sequence[Event]:
@@ -42,24 +45,34 @@ def parse(frame: str | bytes) -> Sequence[Event]:
 
 
 def parse_instruments(body: str) -> list[Instrument]:
-    """The markets of a `/market/instruments-info` response that are open for trading.
-
-    Raises SourceLost where Bybit says why it gives none.
-    """
+    """The markets of a `/market/instruments-info` response that are open for trading."""
     return [
         Instrument(market["symbol"], market["baseCoin"], market["quoteCoin"])
-        for market in _list(body)
+        for market in _response(body)["result"]["list"]
         # A tokenized stock is another class of asset.
         if market["status"] == "Trading" and market.get("symbolType") != "xstocks"
     ]
 
 
-def _list(body: str) -> list[Any]:
-    response = ujson.loads(body)
+def parse_candles(body: str) -> list[Candle]:
+    """The closed candles of a `/market/kline` response, oldest first."""
+    response = _response(body)
+    running = response["time"] - MINUTE
+    candles = map(_candle, reversed(response["result"]["list"]))
+    return [candle for candle in candles if candle.start <= running]
+
+
+def _response(body: str) -> dict[str, Any]:
+    """Raises SourceLost where Bybit says that it refuses, and why."""
+    response: dict[str, Any] = ujson.loads(body)
     if response["retCode"] != 0:
         raise SourceLost(f"Bybit refused: {response.get('retMsg')} (code {response['retCode']})")
-    entries: list[Any] = response["result"]["list"]
-    return entries
+    return response
+
+
+def _candle(figures: list[str]) -> Candle:
+    opened, high, low, close, volume = map(float, figures[1:6])
+    return Candle(int(figures[0]), opened, high, low, close, volume)
 
 
 def _book(message: dict[str, Any]) -> BookSnapshot | BookDelta:

@@ -8,9 +8,11 @@ from urllib.parse import urlencode
 import ujson
 from pydantic import Field
 
-from haunt import Event, Instrument, Source, StreamOptions, StreamSource, hookimpl
-from haunt_sources.okx.parser import READERS, checksum, parse, parse_instruments, parse_response
+from haunt import Candle, Clock, Event, Instrument, Source, StreamOptions, StreamSource, hookimpl
+from haunt_sources.okx.parser import READERS, checksum, parse, parse_candles, parse_instruments, parse_response
 
+MINUTE = 60_000
+MOST_CANDLES = 100
 # All that the channel "books" keeps.
 DEPTH = 400
 
@@ -35,13 +37,23 @@ class Okx(StreamSource):
     name = "okx"
     checksum = staticmethod(checksum)
     ping_message = "ping"
+    # A connection takes 480 requests an hour to subscribe or to unsubscribe.
+    symbols_per_connection = 400
     options: OkxOptions
 
     async def instruments(self) -> Iterable[Instrument]:
         return parse_instruments(await self.fetch(f"{self.options.rest_url}/api/v5/public/instruments?instType=SPOT"))
 
+    async def candles(self, venue_symbol: str, start: int, end: int) -> Sequence[Candle]:
+        # Only the latest 1440 are candles; those before them are history.
+        path = "candles" if start > Clock().milliseconds() - 1440 * MINUTE else "history-candles"
+        after = min(end, start + MOST_CANDLES * MINUTE)
+        query = urlencode(
+            {"instId": venue_symbol, "bar": "1m", "before": start - 1, "after": after, "limit": MOST_CANDLES}
+        )
+        return parse_candles(await self.fetch(f"{self.options.rest_url}/api/v5/market/{path}?{query}"))
+
     def subscribe_messages(self, venue_symbols: Sequence[str]) -> Iterator[str]:
-        # OKX takes 480 messages an hour.
         for venue_symbol in venue_symbols:
             args = [{"channel": channel, "instId": venue_symbol} for channel in READERS]
             yield ujson.dumps({"op": "subscribe", "args": args})

@@ -17,6 +17,7 @@ from haunt import (
     Book,
     BookDelta,
     BookSnapshot,
+    Candle,
     Event,
     Instrument,
     Refused,
@@ -68,6 +69,11 @@ def parse_instruments(body: str) -> list[Instrument]:
     ]
 
 
+def parse_candles(body: str) -> list[Candle]:
+    """The closed candles of a `/market/candles` response of a spot market, oldest first."""
+    return [_candle(figures) for *figures, closed in reversed(_data(body)) if closed == "1"]
+
+
 def checksum(book: Book) -> int:
     """The signed CRC32 of the 25 best bids and asks in turn, as they were sent.
 
@@ -81,13 +87,18 @@ def checksum(book: Book) -> int:
     return value - 2**32 if value >= 2**31 else value
 
 
-def _data(body: str) -> list[dict[str, Any]]:
+def _data(body: str) -> list[Any]:
     """Raises SourceLost where OKX says why it gives none."""
     response = ujson.loads(body)
     if response["code"] != "0":
         raise SourceLost(f"OKX refused: {response.get('msg')} (code {response['code']})")
-    data: list[dict[str, Any]] = response["data"]
+    data: list[Any] = response["data"]
     return data
+
+
+def _candle(figures: list[str]) -> Candle:
+    opened, high, low, close, volume = map(float, figures[1:6])
+    return Candle(int(figures[0]), opened, high, low, close, volume)
 
 
 def _book(venue_symbol: str, kind: str | None, book: dict[str, Any]) -> BookSnapshot | BookDelta:
