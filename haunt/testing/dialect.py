@@ -56,15 +56,16 @@ class Dialect:
     """Whether it can tell from a checksum, made of `Delta.after`, that its book is wrong."""
     token: str | None = None
     """The name in the URL's query of the token without which no WebSocket is accepted; None = there is none."""
-    options: Mapping[str, object] = {}
-    """Options of the source that a test of it wants besides the addresses."""
 
     def __init__(self, venue: FakeExchange) -> None:
         self.venue = venue
 
     @staticmethod
-    def addresses(ws: str, rest: str) -> Mapping[str, str]:
-        """The options of the source that are addresses; `ws` and `rest` end without a slash."""
+    def options(ws: str, rest: str) -> Mapping[str, object]:
+        """The options with which a source comes here: the addresses, and what else a test wants.
+
+        `ws` and `rest` are `ws://host` and `http://host`.
+        """
         return {"url": f"{ws}/", "rest_url": rest}
 
     def decode(self, frame: str | bytes) -> Any:

@@ -77,9 +77,9 @@ class Trial:
         """Run the source."""
         dialect, cls = self.exchange.dialect, options_class(self._cls)
         assert issubclass(cls, SourceOptions)
-        addresses = dialect.addresses(self.exchange.url.rstrip("/"), self.exchange.rest_url)
+        given = dialect.options(self.exchange.url.rstrip("/"), self.exchange.rest_url)
         hurried = {name: value for name, value in OPTIONS.items() if name in cls.model_fields}
-        options = cls.model_validate({**hurried, **addresses, **dialect.options})
+        options = cls.model_validate({**hurried, **given})
         self.relay = Relay(
             self._cls.name,
             wanted=list(self.symbols),

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from haunt.testing import Ask, Channel, Deal, Delta, Dialect, Figures, Frame, Level, Request, Snapshot, rfc3339
+from haunt.testing import (
+    Ask,
+    Channel,
+    Deal,
+    Delta,
+    Dialect,
+    FakeExchange,
+    Figures,
+    Frame,
+    Level,
+    Request,
+    Snapshot,
+    rfc3339,
+)
 
 CHANNELS: dict[str, Channel] = {"level2": "book", "market_trades": "trades", "ticker": "ticker"}
 
@@ -13,8 +26,8 @@ CHANNELS: dict[str, Channel] = {"level2": "book", "market_trades": "trades", "ti
 class CoinbaseDialect(Dialect):
     """Every frame of a connection has a number, whatever its channel; books come whole in the stream."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, venue: FakeExchange) -> None:
+        super().__init__(venue)
         self._number = -1
         self._subscriptions: dict[str, list[str]] = {}
 
