@@ -55,6 +55,7 @@ class Conversation:
 
     async def _subscribe(self) -> None:
         source = self._source
+        await asyncio.sleep(source.subscribe_delay)
         for message in source.subscribe_messages(self._venue_symbols):
             self.send(message)
         await self._connection.sent()

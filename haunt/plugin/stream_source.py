@@ -51,6 +51,8 @@ class StreamSource(Source):
     options: StreamOptions
     ping_interval: float = 20.0
     """Seconds between two pings; zero for none."""
+    subscribe_delay: float = 0.0
+    """Seconds between connecting and the first message, for venues that want a pause there."""
     message_interval: float = 0.0
     """Seconds between two messages to the venue on one connection, for venues that count them."""
     symbols_per_connection: int | None = None

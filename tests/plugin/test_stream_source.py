@@ -297,6 +297,17 @@ async def test_messages_keep_the_venues_pace() -> None:
 
 
 @pytest.mark.gen_test
+async def test_the_first_message_waits_as_long_as_the_venue_wants() -> None:
+    class Patient(Acme):
+        subscribe_delay = 0.1
+
+    begun = time.monotonic()
+    async with running(Patient) as scene:
+        await eventually(lambda: scene.venue.received)
+        assert time.monotonic() - begun >= 0.1
+
+
+@pytest.mark.gen_test
 async def test_the_venues_own_ping_is_answered() -> None:
     class Polite(Acme):
         def reader(self, send: Callable[[str], None]) -> Callable[[str | bytes], Iterable[Event]]:
