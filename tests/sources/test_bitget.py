@@ -11,10 +11,10 @@ from zlib import crc32
 
 import pytest
 from haunt_sources.bitget import Bitget, BitgetOptions
-from haunt_sources.bitget.parser import checksum, parse, parse_instruments
+from haunt_sources.bitget.parser import checksum, parse, parse_candles, parse_instruments
 from recorded import Recording, expected, received
 
-from haunt import BookDelta, BookSnapshot, Instrument, Refused, Relay, SourceLost, Subscribed, Ticker, Trade
+from haunt import BookDelta, BookSnapshot, Candle, Instrument, Refused, Relay, SourceLost, Subscribed, Ticker, Trade
 from haunt.market.book import Book
 from haunt.market.symbols import Symbol
 from haunt.testing import FakeVenue, eventually
@@ -146,13 +146,36 @@ def test_only_markets_open_to_everyone_are_offered() -> None:
     assert parse_instruments(json.dumps({"code": "00000", "data": markets})) == [Instrument("BTCUSDT", "BTC", "USDT")]
 
 
+def test_only_closed_candles_are_taken_oldest_first() -> None:
+    rows = [
+        ["1700000040000", "3", "4", "2", "3.5", "10", "35", "35"],
+        ["1699999980000", "2", "3", "1", "3", "9", "27", "27"],
+    ]
+    body = {"code": "00000", "requestTime": 1700000100000 - 1, "data": rows}
+    assert parse_candles(json.dumps(body)) == [Candle(1699999980000, 2.0, 3.0, 1.0, 3.0, 9.0)]
+    body["requestTime"] = 1700000100000
+    assert [candle.start for candle in parse_candles(json.dumps(body))] == [1699999980000, 1700000040000]
+
+
+@pytest.mark.gen_test
+async def test_candles_are_those_that_begin_in_the_asked_time() -> None:
+    rows = [[str(60_000 * minute), "1", "1", "1", "1", "1", "1", "1"] for minute in range(1, 6)]
+    async with FakeVenue() as venue:
+        venue.responses["/api/v2/spot/market/candles"] = {"code": "00000", "requestTime": 10**12, "data": rows}
+        candles = await make_source(rest_url=venue.rest_url).candles("BTCUSDT", 120_000, 240_000)
+    assert [candle.start for candle in candles] == [120_000, 180_000]
+    assert "symbol=BTCUSDT&granularity=1min&startTime=120000&endTime=240000" in venue.requests[0]
+
+
 def test_a_list_of_markets_that_is_refused_says_why() -> None:
     with pytest.raises(SourceLost, match="Too Many Requests"):
         parse_instruments('{"code":"429","msg":"Too Many Requests","data":null}')
 
 
 def test_subscriptions_come_in_messages_of_twenty_channels() -> None:
-    messages = [json.loads(text) for text in make_source().subscribe_messages([f"S{n}USDT" for n in range(16)])]
+    source = make_source()
+    assert source.symbols_per_connection == 16, "fewer than fifty channels"
+    messages = [json.loads(text) for text in source.subscribe_messages([f"S{n}USDT" for n in range(16)])]
     assert [(message["op"], len(message["args"])) for message in messages] == [
         ("subscribe", 20), ("subscribe", 20), ("subscribe", 8),
     ]  # fmt: skip

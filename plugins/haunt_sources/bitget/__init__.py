@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from urllib.parse import urlencode
 
 import ujson
 from pydantic import Field
 
-from haunt import Event, Instrument, Source, StreamOptions, StreamSource, hookimpl
-from haunt_sources.bitget.parser import checksum, parse, parse_instruments
+from haunt import Candle, Event, Instrument, Source, StreamOptions, StreamSource, hookimpl
+from haunt_sources.bitget.parser import checksum, parse, parse_candles, parse_instruments
 
 CHANNELS = ("ticker", "trade", "books")
 V3_TOPICS = {"trade": "publicTrade"}
 # A message may be 4096 bytes long, but v3 has closed connections for one that names 25 channels.
 CHANNELS_PER_MESSAGE = 20
+# Bitget takes a thousand and recommends less than this many.
+CHANNELS_PER_CONNECTION = 50
+MOST_CANDLES = 1000
 
 
 class BitgetOptions(StreamOptions):
@@ -21,7 +25,9 @@ class BitgetOptions(StreamOptions):
         "wss://ws.bitget.com/v2/ws/public",
         description="Bitget's WebSocket; with /v3/ in it, that version is spoken. A mirror or a fake works too.",
     )
-    rest_url: str = Field("https://api.bitget.com", description="Where the list of markets is fetched.")
+    rest_url: str = Field(
+        "https://api.bitget.com", description="Where the list of markets and past candles are fetched."
+    )
 
 
 class Bitget(StreamSource):
@@ -34,6 +40,7 @@ class Bitget(StreamSource):
     ping_message = "ping"
     # Bitget takes ten messages a second, pings among them.
     message_interval = 0.15
+    symbols_per_connection = CHANNELS_PER_CONNECTION // len(CHANNELS)
     options: BitgetOptions
 
     async def instruments(self) -> Iterable[Instrument]:
@@ -48,6 +55,13 @@ class Bitget(StreamSource):
         book = [self._arg("books", venue_symbol)]
         yield _message("unsubscribe", book)
         yield _message("subscribe", book)
+
+    async def candles(self, venue_symbol: str, start: int, end: int) -> Sequence[Candle]:
+        query = urlencode(
+            {"symbol": venue_symbol, "granularity": "1min", "startTime": start, "endTime": end, "limit": MOST_CANDLES}
+        )
+        body = await self.fetch(f"{self.options.rest_url}/api/v2/spot/market/candles?{query}")
+        return [candle for candle in parse_candles(body) if start <= candle.start < end]
 
     def parse(self, frame: str | bytes) -> Iterable[Event]:
         return parse(frame)

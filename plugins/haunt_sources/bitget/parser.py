@@ -18,6 +18,7 @@ from haunt import (
     Book,
     BookDelta,
     BookSnapshot,
+    Candle,
     Event,
     Instrument,
     Refused,
@@ -29,6 +30,7 @@ from haunt import (
 )
 
 CHECKED_LEVELS = 25
+MINUTE = 60_000
 V1_FIGURES = ("last", "open24h", "baseVolume", "quoteVolume")
 V2_FIGURES = ("lastPr", "open24h", "baseVolume", "quoteVolume")
 V3_FIGURES = ("lastPrice", "openPrice24h", "volume24h", "turnover24h")
@@ -52,18 +54,22 @@ def parse(frame: str | bytes) -> Iterable[Event]:
 
 
 def parse_instruments(body: str) -> list[Instrument]:
-    """The markets of a `/spot/public/symbols` response that are open to everyone.
-
-    Raises SourceLost where Bitget says why it gives none.
-    """
-    response = ujson.loads(body)
-    if response["code"] != "00000":
-        raise SourceLost(f"Bitget gave no list of markets: {response['msg']}")
+    """The markets of a `/spot/public/symbols` response that are open to everyone."""
     return [
         Instrument(market["symbol"], market["baseCoin"], market["quoteCoin"])
-        for market in response["data"]
+        for market in _response(body)["data"]
         if market["status"] == "online"
     ]
+
+
+def parse_candles(body: str) -> list[Candle]:
+    """The closed candles of a `/spot/market/candles` response, oldest first."""
+    response = _response(body)
+    candles = sorted(
+        Candle(int(start), float(opened), float(high), float(low), float(close), float(volume))
+        for start, opened, high, low, close, volume, *_ in response["data"]
+    )
+    return [candle for candle in candles if candle.start + MINUTE <= int(response["requestTime"])]
 
 
 def checksum(book: Book) -> int:
@@ -71,6 +77,14 @@ def checksum(book: Book) -> int:
     pairs = zip_longest(book.bids.top(CHECKED_LEVELS), book.asks.top(CHECKED_LEVELS), fillvalue=())
     unsigned = crc32(":".join([text for pair in pairs for level in pair for text in level]).encode())
     return unsigned - 2**32 if unsigned >= 2**31 else unsigned
+
+
+def _response(body: str) -> dict[str, Any]:
+    """The answer of Bitget's REST. Raises SourceLost where it says why it gives none."""
+    response: dict[str, Any] = ujson.loads(body)
+    if response["code"] != "00000":
+        raise SourceLost(f"Bitget gave no answer: {response['msg']} (code {response['code']})")
+    return response
 
 
 def _named(arg: dict[str, str]) -> tuple[str, str]:
