@@ -13,6 +13,7 @@ from haunt_sources.binance.parser import parse as parse_binance
 from haunt_sources.bitget.parser import parse as parse_bitget
 from haunt_sources.bybit.parser import parse as parse_bybit
 from haunt_sources.coinbase.parser import parse as parse_coinbase
+from haunt_sources.cryptocom.parser import parse as parse_cryptocom
 from haunt_sources.gate.parser import parse as parse_gate
 from haunt_sources.htx.parser import parse as parse_htx
 from haunt_sources.kraken.parser import checksum
@@ -112,6 +113,18 @@ HTX: list[Any] = [
     {"id": "market.AB.bbo", "status": "ok", "subbed": "market.AB.bbo", "ts": 9},
     {"id": "market.AB.bbo", "status": "error", "err-code": "bad-request", "err-msg": "invalid topic", "ts": 9},
 ]
+CRYPTOCOM: list[Any] = [
+    {"id": 1, "method": "subscribe", "code": 0, "result": {"instrument_name": "AB", "channel": channel, "data": [data]}}
+    for channel, data in [
+        ("book", {"bids": [["3", "1.50", "1"]], "asks": [["4.0", "2", "1"]], "t": 9, "u": 2}),
+        ("book.update", {"update": {"bids": [["3", "0", "0"]], "asks": []}, "t": 9, "u": 3, "pu": 2}),
+        ("trade", {"d": "7", "p": "3.5", "q": "1", "s": "BUY", "t": 9}),
+        ("ticker", {"a": "3.5", "c": "0.1", "v": "2", "vv": "7", "t": 9}),
+    ]
+] + [
+    {"id": 1, "method": "subscribe", "code": 0, "channel": "book.AB.50"},
+    {"id": 1, "method": "subscribe", "code": 40003, "channel": "book.AB.50", "message": "no"},
+]
 KRAKEN: list[Any] = [
     {"channel": channel, "type": "snapshot", "data": [{"symbol": "AB", "timestamp": TIME} | data]}
     for channel, data in {
@@ -140,6 +153,7 @@ VENUES = {
     "bitget": (parse_bitget, BITGET),
     "bybit": (parse_bybit, BYBIT),
     "coinbase": (parse_coinbase, COINBASE),
+    "cryptocom": (parse_cryptocom, CRYPTOCOM),
     "gate": (parse_gate, GATE),
     "htx": (parse_htx, HTX),
     "kraken": (parse_kraken, KRAKEN),

@@ -12,6 +12,7 @@ import pytest
 from haunt_sources.binance.parser import parse as parse_binance
 from haunt_sources.bitget.parser import parse as parse_bitget
 from haunt_sources.bybit.parser import parse as parse_bybit
+from haunt_sources.cryptocom.parser import parse as parse_cryptocom
 from haunt_sources.gate.parser import parse as parse_gate
 from haunt_sources.htx.parser import parse as parse_htx
 from haunt_sources.okx.parser import parse as parse_okx
@@ -26,6 +27,7 @@ VENUES: dict[str, tuple[Callable[[str], Iterable[Event]], int]] = {
     "bitget": (parse_bitget, 2),
     "bybit": (parse_bybit, 2),
     "bybit-spot": (parse_bybit, 2),
+    "crypto-com": (parse_cryptocom, 5),
     "gate-io": (parse_gate, 2),
     "huobi": (parse_htx, 3),
     "okex": (parse_okx, 1),
