@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from haunt.errors import SourceLost
-from haunt.plugin.relay import NONSENSE, REPEAT_AFTER
+from haunt.plugin.asking import Asking
 
 if TYPE_CHECKING:
     from haunt.plugin.stream_source import StreamSource
@@ -19,7 +19,6 @@ logger = logging.getLogger(__name__)
 DOUBLINGS = 4  # of the pause between attempts
 # A venue that ignores a resubscription sends its books to a new connection.
 RECONNECT_EVERY = 5
-SNAPSHOTS_AT_ONCE = 4
 
 
 @dataclass(slots=True)
@@ -48,12 +47,11 @@ class Recovery:
     `silent`: the markets that are known to say nothing.
     """
 
-    def __init__(self, source: StreamSource) -> None:
+    def __init__(self, source: StreamSource, asking: Asking) -> None:
         self.silent: set[str] = set()
         self._source = source
+        self._asking = asking
         self._attempts: dict[str, Attempts] = {}
-        self._snapshots = asyncio.Semaphore(SNAPSHOTS_AT_ONCE)
-        self._fetch_after = self._quiet_until = 0.0
 
     async def rebuild(self, venue_symbol: str, send: Callable[[str], None]) -> None:
         """Ask for one book, give the venue time to answer, ask again at longer and longer intervals.
@@ -69,30 +67,11 @@ class Recovery:
             if feed.book_state == "synced":
                 return
             attempts.add(loop.time())
-            url = source.snapshot_url(venue_symbol)
-            if url is not None:
-                await self._fetch(venue_symbol, url)
+            if source.snapshot_url(venue_symbol) is not None:
+                await self._asking.book(venue_symbol)
                 continue
             messages = list(source.resubscribe_messages(venue_symbol))
             if not messages or attempts.count % RECONNECT_EVERY == 0:
                 raise SourceLost(f"the book of {venue_symbol} needs a new connection ({feed.lost_because})")
             for message in messages:
                 send(message)
-
-    async def _fetch(self, venue_symbol: str, url: str) -> None:
-        """Publish the snapshot. When REST fails the stream goes on, and the book is asked for again later."""
-        source, loop = self._source, asyncio.get_running_loop()
-        relay = source.relay
-        async with self._snapshots:
-            await asyncio.sleep(max(0.0, self._fetch_after - loop.time()))
-            try:
-                for event in source.parse_response(url, await source.fetch(url)):
-                    relay.publish(event)
-            except SourceLost as error:
-                now = loop.time()
-                self._fetch_after = max(self._fetch_after, now + error.retry_after)
-                if now >= self._quiet_until:
-                    self._quiet_until = now + REPEAT_AFTER
-                    logger.warning("Source %s: no order book of %s: %s", relay.source, venue_symbol, error)
-            except NONSENSE as error:
-                relay.reject_frame(url, error)

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from haunt.errors import SourceLost
 from haunt.market.events import Event
+from haunt.plugin.asking import Asking
 from haunt.plugin.conversation import Conversation
 from haunt.plugin.recovery import Recovery
 from haunt.plugin.relay import NONSENSE, Instrument, Read, Relay
@@ -57,10 +58,13 @@ class StreamSource(Source):
     """Seconds between two messages to the venue on one connection, for venues that count them."""
     symbols_per_connection: int | None = None
     """How many markets one connection carries; None = all. As many are opened as are needed."""
+    request_interval: float = 0.0
+    """Seconds between two requests for `figures`, for venues that count them."""
 
     def __init__(self, options: StreamOptions, relay: Relay) -> None:
         super().__init__(options, relay)
-        self._recovery = Recovery(self)
+        self._asking = Asking(self)
+        self._recovery = Recovery(self, self._asking)
 
     # -- what a venue's plugin provides
 
@@ -68,6 +72,17 @@ class StreamSource(Source):
     def ping_message(self) -> str | None:
         """The venue's own ping; a ping of the WebSocket protocol is sent where it has none."""
         return None
+
+    @property
+    def figures_interval(self) -> float:
+        """Seconds between two requests for the `figures` of one market; zero for none."""
+        return 0.0
+
+    @property
+    def review_interval(self) -> float:
+        """Seconds between two comparisons of a book with the one behind `snapshot_url`, for venues whose deltas prove
+        nothing; zero for none."""
+        return 0.0
 
     async def instruments(self) -> Iterable[Instrument]:
         """The markets the venue offers, usually from its REST list. Called before each run."""
@@ -114,6 +129,10 @@ class StreamSource(Source):
         """What to send to get this book's snapshot anew; nothing = only a new connection does it."""
         return ()
 
+    async def figures(self, venue_symbol: str) -> Iterable[Event]:
+        """The 24-hour figures of one market, fetched, for venues that do not stream them. Raises SourceLost."""
+        return ()
+
     # -- what it may use
 
     async def fetch(self, url: str, *, method: str = "GET") -> str:
@@ -141,6 +160,8 @@ class StreamSource(Source):
                 for start in range(0, len(venue_symbols), most):
                     conversation = Conversation(self, venue_symbols[start : start + most], self._recovery)
                     tasks.create_task(conversation.run())
+                tasks.create_task(self._asking.figures(venue_symbols))
+                tasks.create_task(self._asking.reviews(venue_symbols))
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
 

@@ -27,10 +27,12 @@ from haunt import (
     SourceLost,
     StreamOptions,
     StreamSource,
+    Ticker,
     Trade,
 )
 from haunt.market.feed import Feed
 from haunt.market.symbols import Symbol
+from haunt.plugin import asking
 from haunt.plugin.recovery import Attempts
 from haunt.testing import FakeVenue, eventually
 
@@ -84,6 +86,17 @@ class RestAcme(Acme):
     def parse_response(self, url: str, body: str) -> Iterator[Event]:
         number, bids, asks = json.loads(body)
         yield BookSnapshot(url.partition("=")[2], bids, asks, number, None, None, apart=True)
+
+
+class AskingAcme(RestAcme):
+    """Its stream has no figures, and its books are compared with fetched ones."""
+
+    figures_interval = 0.01
+    review_interval = 0.01
+
+    async def figures(self, venue_symbol: str) -> Iterable[Event]:
+        opened = json.loads(await self.fetch(f"{self.options.rest_url}/figures"))
+        return [Ticker(venue_symbol, 100.0, opened, None, None, None, apart=True)]
 
 
 class ResubscribingAcme(Acme):
@@ -693,3 +706,39 @@ async def cancelled_at_once(task: asyncio.Task[None]) -> None:
     assert time.monotonic() - begun < 0.5
     # The venue closes nothing by itself: its ear alone is left when all sockets of the source are closed.
     await eventually(lambda: len(IOLoop.current().handlers) == 1, within=1.0)  # type: ignore[attr-defined]
+
+
+# -- what is asked for beside the stream
+
+
+@pytest.mark.gen_test
+async def test_figures_are_asked_for_again_and_again_whatever_the_answers_are(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running(AskingAcme) as scene:
+        await scene.connected()
+        await eventually(lambda: "no figures of BTC-USD" in caplog.text)
+        scene.venue.responses["/figures"] = '"much"'
+        await eventually(lambda: scene.relay.rejected)
+        scene.venue.responses["/figures"] = "95"
+        await eventually(lambda: scene.btc.open_24h == 95.0)
+        scene.venue.responses["/figures"] = "96"
+        await eventually(lambda: scene.btc.open_24h == 96.0)
+        assert not scene.task.done()
+        assert not scene.btc.fresh(0.0)
+
+
+@pytest.mark.gen_test
+async def test_a_book_is_compared_with_a_fetched_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "OLDEST_ANSWER", 0.01)
+    async with running(AskingAcme, symbols=["btc"]) as scene:
+        scene.venue.responses["/figures"] = "95"
+        scene.venue.responses["/book?of=BTC-USD"] = [20, *SNAPSHOT]
+        await eventually(lambda: scene.venue.received)
+        assert not scene.book_requests, "there is no book to compare"
+        await scene.venue.send(["change", "BTC-USD", 20, 21, []])
+        await eventually(lambda: scene.btc.book_state == "synced")
+        assert scene.relay.integrity.gaps == 0
+        scene.venue.responses["/book?of=BTC-USD"] = [22, [["98", "1"]], [["101", "1"]]]
+        await eventually(lambda: scene.btc.bid == 98.0)
+        assert scene.relay.integrity.gaps == 1
