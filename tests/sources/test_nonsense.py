@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from haunt_sources.binance.parser import parse as parse_binance
 from haunt_sources.bitget.parser import parse as parse_bitget
+from haunt_sources.bitstamp.parser import parse as parse_bitstamp
 from haunt_sources.bybit.parser import parse as parse_bybit
 from haunt_sources.coinbase.parser import parse as parse_coinbase
 from haunt_sources.cryptocom.parser import parse as parse_cryptocom
@@ -45,6 +46,16 @@ BITGET: list[Any] = [
     {"event": "subscribe", "arg": {"instType": "SPOT", "channel": "books", "instId": "AB"}},
     {"event": "error", "arg": {"instType": "SPOT", "channel": "books", "instId": "AB"}, "code": 30001, "msg": "no"},
 ]
+BITSTAMP: list[Any] = [
+    {"event": event, "channel": channel, "data": data}
+    for event, channel, data in [
+        ("data", "diff_order_book_AB", {"microtimestamp": "9000", "bids": [["3", "1.50"]], "asks": [["4.0", "0"]]}),
+        ("trade", "live_trades_AB",
+         {"id": 7, "price_str": "3.5", "amount_str": "1", "type": 1, "microtimestamp": "9000"}),
+        ("bts:subscription_succeeded", "live_trades_AB", {}),
+        ("bts:error", "", {"code": None, "message": "no"}),
+    ]
+]  # fmt: skip
 BYBIT: list[Any] = [
     {"topic": f"{topic}.AB", "type": kind, "ts": 9, "data": data}
     for topic, kind, data in [
@@ -151,6 +162,7 @@ OKX: list[Any] = [
 VENUES = {
     "binance": (parse_binance, BINANCE),
     "bitget": (parse_bitget, BITGET),
+    "bitstamp": (parse_bitstamp, BITSTAMP),
     "bybit": (parse_bybit, BYBIT),
     "coinbase": (parse_coinbase, COINBASE),
     "cryptocom": (parse_cryptocom, CRYPTOCOM),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from haunt_sources.binance.parser import parse as parse_binance
 from haunt_sources.bitget.parser import parse as parse_bitget
+from haunt_sources.bitstamp.parser import parse as parse_bitstamp
 from haunt_sources.bybit.parser import parse as parse_bybit
 from haunt_sources.cryptocom.parser import parse as parse_cryptocom
 from haunt_sources.gate.parser import parse as parse_gate
@@ -25,6 +26,7 @@ from haunt.plugin.stream_source import NONSENSE
 VENUES: dict[str, tuple[Callable[[str], Iterable[Event]], int]] = {
     "binance": (parse_binance, 2),
     "bitget": (parse_bitget, 2),
+    "bitstamp": (parse_bitstamp, 1),
     "bybit": (parse_bybit, 2),
     "bybit-spot": (parse_bybit, 2),
     "crypto-com": (parse_cryptocom, 5),
