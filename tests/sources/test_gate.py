@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from haunt_sources.gate import Gate, GateOptions
-from haunt_sources.gate.parser import parse, parse_instruments, parse_response
+from haunt_sources.gate.parser import parse, parse_candles, parse_instruments, parse_response
 from recorded import Recording, expected, received
 
-from haunt import BookDelta, BookSnapshot, Event, Instrument, Refused, Relay, Subscribed, Ticker, Trade
+from haunt import BookDelta, BookSnapshot, Candle, Event, Instrument, Refused, Relay, Subscribed, Ticker, Trade
 from haunt.market.symbols import Symbol
 from haunt.testing import FakeVenue, eventually
 
@@ -136,6 +136,27 @@ def test_only_markets_open_for_both_sides_are_offered() -> None:
         PAIR | {"id": "SOON_USDT", "base": "SOON", "type": "premarket"},
     ]
     assert parse_instruments(json.dumps(pairs)) == [Instrument("BTC_USDT", "BTC", "USDT")]
+
+
+def candle(start: int, closed: str = "true") -> list[str]:
+    return [str(start), "20.5", "2", "3", "1", "1.5", "10.25", closed]
+
+
+def test_closed_candles_have_base_volume() -> None:
+    assert parse_candles(json.dumps([candle(60), candle(120, "false")])) == [Candle(60_000, 1.5, 3.0, 1.0, 2.0, 10.25)]
+
+
+@pytest.mark.gen_test
+async def test_candles_are_those_that_begin_within_the_span() -> None:
+    async with FakeVenue() as venue:
+        venue.responses["/api/v4/spot/candlesticks"] = [candle(60 * minute) for minute in range(1, 9)]
+        source = Gate(GateOptions(rest_url=venue.rest_url), Relay("gate", wanted=(), deliver=lambda feed, event: None))
+        found = await source.candles("BTC_USDT", 180_000, 300_000)
+        assert [candle.start for candle in found] == [180_000, 240_000]
+        await source.candles("BTC_USDT", 180_000, 10**9)
+        assert venue.requests == [
+            f"/api/v4/spot/candlesticks?currency_pair=BTC_USDT&interval=1m&from=180&to={last}" for last in (299, 60_179)
+        ]
 
 
 @pytest.mark.gen_test

@@ -5,17 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
+from urllib.parse import urlencode
 
 import ujson
 from pydantic import Field
 
-from haunt import Event, Instrument, Source, StreamOptions, StreamSource, hookimpl
-from haunt_sources.gate.parser import parse, parse_instruments, parse_response
+from haunt import Candle, Event, Instrument, Source, StreamOptions, StreamSource, hookimpl
+from haunt_sources.gate.parser import parse, parse_candles, parse_instruments, parse_response
+
+MOST_CANDLES = 1000
 
 
 class GateOptions(StreamOptions):
     url: str = Field("wss://api.gateio.ws/ws/v4/", description="Gate's WebSocket; a mirror or a fake works too.")
-    rest_url: str = Field("https://api.gateio.ws", description="Where the list of markets is fetched.")
+    rest_url: str = Field(
+        "https://api.gateio.ws", description="Where the list of markets and past candles are fetched."
+    )
     depth: Literal[50, 400] = Field(
         400, description="Order-book levels kept per side: 50 come every 20 ms, 400 every 100 ms."
     )
@@ -36,6 +41,13 @@ class Gate(StreamSource):
 
     async def instruments(self) -> Iterable[Instrument]:
         return parse_instruments(await self.fetch(f"{self.options.rest_url}/api/v4/spot/currency_pairs"))
+
+    async def candles(self, venue_symbol: str, start: int, end: int) -> Sequence[Candle]:
+        # Gate counts in seconds, and gives the candle of the last one too.
+        first, last = start // 1000, min(end // 1000, start // 1000 + MOST_CANDLES * 60) - 1
+        query = urlencode({"currency_pair": venue_symbol, "interval": "1m", "from": first, "to": last})
+        candles = parse_candles(await self.fetch(f"{self.options.rest_url}/api/v4/spot/candlesticks?{query}"))
+        return [candle for candle in candles if start <= candle.start < end]
 
     def subscribe_messages(self, venue_symbols: Sequence[str]) -> Iterator[str]:
         # A message that names a market unknown to Gate is refused whole, so each names one.

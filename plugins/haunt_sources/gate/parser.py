@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import ujson
 
-from haunt import BookDelta, BookSnapshot, Event, Instrument, Refused, Subscribed, Ticker, Trade
+from haunt import BookDelta, BookSnapshot, Candle, Event, Instrument, Refused, Subscribed, Ticker, Trade
 
 
 def parse(frame: str | bytes) -> Sequence[Event]:
@@ -40,6 +40,15 @@ def parse_instruments(body: str) -> list[Instrument]:
         Instrument(pair["id"], pair["base"], pair["quote"])
         for pair in ujson.loads(body)
         if pair["trade_status"] == "tradable" and pair.get("type", "normal") == "normal"
+    ]
+
+
+def parse_candles(body: str) -> list[Candle]:
+    """The closed candles of a `/candlesticks` response, oldest first."""
+    return [
+        Candle(int(start) * 1000, float(opened), float(high), float(low), float(close), float(volume))
+        for start, _, close, high, low, opened, volume, closed in ujson.loads(body)
+        if closed == "true"
     ]
 
 
