@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from haunt.errors import SourceLost
 from haunt.plugin.connection import VenueConnection
 from haunt.plugin.recovery import Recovery
+from haunt.plugin.relay import NONSENSE
 
 if TYPE_CHECKING:
     from haunt.plugin.stream_source import StreamSource
@@ -25,19 +26,20 @@ class Conversation:
         self._relay = source.relay
         self._venue_symbols = venue_symbols
         self._recovery = recovery
+        self._welcomed = asyncio.Event()
         self._book_lost = asyncio.Event()
 
     async def run(self) -> None:
         """Connect, subscribe and publish until the connection ends. Nothing it started outlives it."""
         source = self._source
-        connection = await VenueConnection.open(await source.address(), within=source.options.connect_timeout)
+        connection = await VenueConnection.open(await self._address(), within=source.options.connect_timeout)
         self._connection = connection
         self.send = connection.send
         try:
             self._read = source.reader(connection.send)
             self._numbering = self._relay.open(self._venue_symbols)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(connection.read(self._on_frame))
+                tasks.create_task(connection.read(self._on_welcome if source.waits_for_welcome else self._on_frame))
                 tasks.create_task(connection.write(interval=source.message_interval))
                 tasks.create_task(self._subscribe())
                 tasks.create_task(self._keep_alive())
@@ -48,6 +50,16 @@ class Conversation:
         finally:
             await connection.close()
 
+    async def _address(self) -> str:
+        try:
+            return await self._source.address()
+        except NONSENSE as error:
+            raise SourceLost(f"what should tell its address makes no sense: {type(error).__name__}: {error}") from error
+
+    def _on_welcome(self, frame: str | bytes) -> None:
+        self._welcomed.set()
+        self._on_frame(frame)
+
     def _on_frame(self, frame: str | bytes) -> None:
         self._relay.receive(frame, self._read, self._numbering)
         if self._relay.lost:
@@ -55,6 +67,8 @@ class Conversation:
 
     async def _subscribe(self) -> None:
         source = self._source
+        if source.waits_for_welcome:
+            await self._welcomed.wait()
         await asyncio.sleep(source.subscribe_delay)
         for message in source.subscribe_messages(self._venue_symbols):
             self.send(message)

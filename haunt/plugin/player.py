@@ -54,8 +54,9 @@ async def paced(lines: Iterable[Line], speed: float | None) -> AsyncIterator[Lin
 
 
 def find_adapter(recording: Recording, venue: str | None = None) -> type[StreamSource]:
-    """The source that reads the frames of this recording: the one named, or the one whose default `url` has
-    the host of the recording's WebSocket. Raises RecordingError or PluginError where there is not just one."""
+    """The source that reads the frames of this recording: the one named, or the one that has the host of the
+    recording's WebSocket in its default `url` or among its `hosts`. Raises RecordingError or PluginError where
+    there is not just one."""
     if venue is not None:
         named = Registry().source(venue)
         if not issubclass(named, StreamSource):
@@ -65,7 +66,7 @@ def find_adapter(recording: Recording, venue: str | None = None) -> type[StreamS
     if url is None:
         raise RecordingError(f"{recording.path} holds no WebSocket frame")
     host, adapters = _host(url), _adapters()
-    found = [adapter for adapter in adapters if host and _host(default_url(adapter)) == host]
+    found = [adapter for adapter in adapters if host and host in (_host(default_url(adapter)), *adapter.hosts)]
     if len(found) == 1:
         return found[0]
     how_many = "several sources are" if found else "no source is"

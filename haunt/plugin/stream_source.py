@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar
 
 from pydantic import Field, field_validator
 
@@ -60,6 +61,10 @@ class StreamSource(Source):
     """How many markets one connection carries; None = all. As many are opened as are needed."""
     request_interval: float = 0.0
     """Seconds between two requests for `figures`, for venues that count them."""
+    waits_for_welcome: bool = False
+    """The venue speaks first, and need not hear what it is sent before."""
+    hosts: ClassVar[tuple[str, ...]] = ()
+    """Hosts of the venue besides that of `url`, by which its recordings are known."""
 
     def __init__(self, options: StreamOptions, relay: Relay) -> None:
         super().__init__(options, relay)

@@ -366,6 +366,34 @@ async def test_each_ping_is_made_when_it_is_sent() -> None:
         assert scene.venue.received.count(["ping", 1]) == 1
 
 
+@pytest.mark.gen_test
+async def test_an_address_that_makes_no_sense_loses_the_source() -> None:
+    class Astray(Acme):
+        async def address(self) -> str:
+            return str({}["endpoint"])
+
+    async with running(Astray) as scene:
+        assert str(await scene.lost()) == "what should tell its address makes no sense: KeyError: 'endpoint'"
+
+
+class Courteous(Acme):
+    waits_for_welcome = True
+
+
+@pytest.mark.gen_test
+async def test_a_venue_that_speaks_first_is_asked_for_nothing_before() -> None:
+    async with running(Courteous, silence_timeout=0.2) as scene:
+        await scene.lost()
+        assert (scene.venue.connections, scene.venue.received) == (1, [])
+
+
+@pytest.mark.gen_test
+async def test_a_venue_that_spoke_is_asked_for_its_markets() -> None:
+    async with running(Courteous) as scene:
+        scene.venue.welcome = [["welcome", "-"]]
+        await scene.connected()
+
+
 # -- a venue that is lost
 
 
