@@ -19,6 +19,7 @@ from haunt_sources.gate.parser import parse as parse_gate
 from haunt_sources.htx.parser import parse as parse_htx
 from haunt_sources.kraken.parser import checksum
 from haunt_sources.kraken.parser import parse as parse_kraken
+from haunt_sources.kucoin.parser import parse as parse_kucoin
 from haunt_sources.okx.parser import parse as parse_okx
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -159,6 +160,19 @@ OKX: list[Any] = [
     {"event": "subscribe", "arg": {"channel": "books", "instId": "AB"}, "connId": "c"},
     {"event": "error", "code": "60018", "msg": "channel:books,instId:AB doesn't exist", "connId": "c"},
 ]
+KUCOIN: list[Any] = [
+    {"type": "message", "topic": f"/market/{channel}:AB", "subject": f"trade.{subject}", "data": data}
+    for channel, subject, data in [
+        ("level2", "l2update", {
+            "sequenceStart": 3, "sequenceEnd": 4, "changes": {"bids": [["3", "1", "3"]], "asks": [["0", "0", "4"]]},
+        }),
+        ("ticker", "ticker", {"sequence": "4", "bestBid": "3", "bestAsk": "4", "time": 9}),
+        ("match", "l3match", {"tradeId": "7", "price": "3.5", "size": "1", "side": "buy", "time": "9000000"}),
+        ("snapshot", "snapshot", {
+            "data": {"lastTradedPrice": 3.5, "changePrice": 0.5, "vol": 2, "volValue": 7, "datetime": 9},
+        }),
+    ]
+] + [{"id": "1", "type": "error", "code": 404, "data": "no"}]  # fmt: skip
 VENUES = {
     "binance": (parse_binance, BINANCE),
     "bitget": (parse_bitget, BITGET),
@@ -169,6 +183,7 @@ VENUES = {
     "gate": (parse_gate, GATE),
     "htx": (parse_htx, HTX),
     "kraken": (parse_kraken, KRAKEN),
+    "kucoin": (parse_kucoin, KUCOIN),
     "okx": (parse_okx, OKX),
 }
 

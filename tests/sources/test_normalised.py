@@ -16,6 +16,7 @@ from haunt_sources.bybit.parser import parse as parse_bybit
 from haunt_sources.cryptocom.parser import parse as parse_cryptocom
 from haunt_sources.gate.parser import parse as parse_gate
 from haunt_sources.htx.parser import parse as parse_htx
+from haunt_sources.kucoin.parser import parse as parse_kucoin
 from haunt_sources.okx.parser import parse as parse_okx
 
 from haunt import BookDelta, BookSnapshot, Event, Quote, Trade, milliseconds
@@ -32,6 +33,7 @@ VENUES: dict[str, tuple[Callable[[str], Iterable[Event]], int]] = {
     "crypto-com": (parse_cryptocom, 5),
     "gate-io": (parse_gate, 2),
     "huobi": (parse_htx, 3),
+    "kucoin": (parse_kucoin, 2),
     "okex": (parse_okx, 1),
 }
 
