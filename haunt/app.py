@@ -194,7 +194,8 @@ class Haunt:
         sent = self.clock.milliseconds() if topic.extended else None
         if topic.channel == "price":
             price = self.market.price(topic.symbol)
-            return None if price is None else protocol.price_update(price, sent=sent)
+            doubt = self.market.doubt(topic.symbol) if topic.extended else None
+            return None if price is None else protocol.price_update(price, sent=sent, doubt=doubt)
         book = self.market.book(topic.symbol, topic.depth)
         return None if book is None else protocol.orderbook_update(book, sent=sent)
 

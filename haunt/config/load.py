@@ -9,7 +9,7 @@ from typing import TypeVar
 from haunt.config.document import Document, read
 from haunt.config.environment import override
 from haunt.config.instances import check_symbols, read_indicators, read_sources
-from haunt.config.model import SECTIONS, Broken, Config, Limits, Log, Section, Server, Stream
+from haunt.config.model import SECTIONS, Broken, Config, Limits, Log, Price, Section, Server, Stream
 from haunt.config.problems import unknown, validate
 from haunt.config.symbols import read_symbols
 from haunt.plugin.registry import Registry
@@ -34,7 +34,8 @@ def _config(document: Document, registry: Registry) -> Config:
     for name in document.data:
         if name not in SECTIONS:
             document.report((name,), unknown("section", name, SECTIONS))
-    symbols = read_symbols(document)
+    price = _section(document, "price", Price)
+    symbols = read_symbols(document, price)
     broken: list[Broken] = []
     sources = read_sources(document, registry, broken)
     check_symbols(document)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from haunt.market.composite import Method
 from haunt.market.symbols import Symbol
 from haunt.plugin.indicator import Indicator, IndicatorOptions
 from haunt.plugin.source import Source, SourceOptions
@@ -148,6 +149,33 @@ class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least important line shown.")
 
 
+class Price(Section):
+    """How the prices of a symbol's venues become one."""
+
+    method: Method = Field(
+        "hcp", description="The mean of prices clamped around their median (hcp), their median, or the last that moved."
+    )
+    clamp: float = Field(
+        0.005, gt=0, le=0.5, description="Share of the median; a price farther from it counts as if it were that far."
+    )
+    clamp_mads: float = Field(
+        0, ge=0, le=100, description="Widens the clamp to so many median absolute deviations; 3 suits illiquid symbols."
+    )
+    outlier: float = Field(
+        0.03, gt=0, le=10, description="Share of the median; a venue farther off for 5 seconds has no vote."
+    )
+    weigh_by: Literal["source", "volume"] = Field(
+        "source", description="A venue's say: the weight of its source, or that times the square root of its volume."
+    )
+    weights: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(
+        {},
+        description="Weights of venues instead of those of their sources; 0 = neither a vote nor a place in the book.",
+    )
+    stale_after: Annotated[float, Field(gt=0, le=86_400)] | None = Field(
+        None, description="Seconds without data after which a venue has no vote; null = as its source says."
+    )
+
+
 class SymbolOptions(Section):
     """What may stand under a symbol's name."""
 
@@ -155,6 +183,7 @@ class SymbolOptions(Section):
     tick: float | None = Field(
         None, gt=0, le=1_000_000, description="Step its prices are rounded to; null = ten significant digits."
     )
+    price: Price | None = Field(None, description="Options of the section price that are others for this symbol.")
 
 
 class InstanceOptions(Section):
@@ -164,8 +193,10 @@ class InstanceOptions(Section):
     enabled: bool = Field(True, description="false = keep the options, run nothing.")
 
 
-SECTIONS = ("server", "limits", "stream", "log", "symbols", "sources", "indicators")
-FIXED: Mapping[str, type[Section]] = {"server": Server, "limits": Limits, "stream": Stream, "log": Log}
+SECTIONS = ("server", "limits", "stream", "log", "price", "symbols", "sources", "indicators")
+FIXED: Mapping[str, type[Section]] = {
+    "server": Server, "limits": Limits, "stream": Stream, "log": Log, "price": Price,
+}  # fmt: skip
 """The sections whose options do not depend on plugins."""
 
 

@@ -1,12 +1,13 @@
-"""The section `symbols`: a list of names, or names with aliases and ticks."""
+"""The section `symbols`: a list of names, or names with options."""
 
 from __future__ import annotations
 
 from pydantic import RootModel
 
 from haunt.config.document import Data, Document
-from haunt.config.model import SymbolName, SymbolOptions
+from haunt.config.model import Price, SymbolName, SymbolOptions
 from haunt.config.problems import shown, validate
+from haunt.market.composite import PriceRules
 from haunt.market.symbols import Symbol
 
 
@@ -18,19 +19,19 @@ class Described(RootModel[dict[SymbolName, SymbolOptions | None]]):
     """`btc: {aliases: [xbt], tick: 0.01}`"""
 
 
-def read_symbols(document: Document) -> tuple[Symbol, ...]:
-    """The symbols in the order of the file, without those that are refused."""
+def read_symbols(document: Document, price: Price) -> tuple[Symbol, ...]:
+    """The symbols in the order of the file, without those that are refused. `price` is the section of that name."""
     key, data = ("symbols",), document.data.get("symbols")
     if data is None or data == [] or data == {}:
         document.report(key, "must name at least one, such as [btc, eth]")
         return ()
     if isinstance(data, list):
         names = validate(Names, data, document, key)
-        return _once(names.root, document) if names else ()
+        return _once(names.root, document, price) if names else ()
     if isinstance(data, dict):
         described = validate(Described, data, document, key)
         _check_aliases(data, document)
-        return tuple(_symbol(name, options) for name, options in described.root.items()) if described else ()
+        return tuple(_symbol(name, options, price) for name, options in described.root.items()) if described else ()
     document.report(key, f"must be a list such as [btc, eth] or 'name:' lines, not {shown(data)}")
     return ()
 
@@ -45,18 +46,19 @@ def written_names(document: Document) -> dict[str, str]:
     return {alias: name for name in data for alias in _aliases(data, name)} | {name: name for name in data}
 
 
-def _once(names: tuple[str, ...], document: Document) -> tuple[Symbol, ...]:
+def _once(names: tuple[str, ...], document: Document, price: Price) -> tuple[Symbol, ...]:
     symbols: dict[str, Symbol] = {}
     for index, name in enumerate(names):
         if name in symbols:
             document.report(("symbols", index), f"'{name}' is here a second time")
-        symbols[name] = Symbol(name)
+        symbols[name] = _symbol(name, None, price)
     return tuple(symbols.values())
 
 
-def _symbol(name: str, options: SymbolOptions | None) -> Symbol:
+def _symbol(name: str, options: SymbolOptions | None, price: Price) -> Symbol:
     options = options or SymbolOptions()
-    return Symbol(name, options.aliases, options.tick)
+    own = options.price.model_dump(exclude_unset=True) if options.price else {}
+    return Symbol(name, options.aliases, options.tick, PriceRules(**{**price.model_dump(), **own}))
 
 
 def _check_aliases(data: dict[str, Data], document: Document) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
+
+Confidence: TypeAlias = Literal["high", "low"]
+Flag: TypeAlias = Literal["quote_assumed", "disputed"]
+"""A coin counts as a dollar because nobody knows its price; two venues contradict each other."""
 
 
 class CompositePrice(NamedTuple):
@@ -21,6 +25,15 @@ class CompositePrice(NamedTuple):
     sequence: int
     sources: Sequence[str]
     stale: bool
+
+
+class Doubt(NamedTuple):
+    """How sure a price is. `dispersion` is how far the venues' quartiles are from their median, the farther of the
+    two, in USD."""
+
+    dispersion: float
+    confidence: Confidence
+    flags: Sequence[Flag]
 
 
 class MergedBook(NamedTuple):

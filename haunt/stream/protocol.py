@@ -10,7 +10,7 @@ from typing import Any, Literal, NoReturn, TypeAlias, get_args
 import ujson
 
 from haunt.errors import ErrorCode, RequestError
-from haunt.market.published import CompositePrice, MergedBook, Signal
+from haunt.market.published import CompositePrice, Doubt, MergedBook, Signal
 
 Channel: TypeAlias = Literal["price", "signal", "orderbook"]
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
@@ -225,8 +225,8 @@ def server_status(*, connected_peers: int, active_sources: int, symbols_tracked:
     )
 
 
-def price_update(price: CompositePrice, *, sent: int | None = None) -> bytes:
-    """`sent`: the time of sending, for clients that asked for the extended fields; None for all others."""
+def price_update(price: CompositePrice, *, sent: int | None = None, doubt: Doubt | None = None) -> bytes:
+    """`sent`: the time of sending, for clients that asked for the extended fields, as is `doubt`; None for others."""
     message: dict[str, Any] = {
         "type": "price_update",
         "symbol": price.symbol,
@@ -237,6 +237,12 @@ def price_update(price: CompositePrice, *, sent: int | None = None) -> bytes:
     }
     if sent is not None:
         message |= {"seq": price.sequence, "sent": sent, "sources": list(price.sources), "stale": price.stale}
+    if doubt is not None:
+        message |= {
+            "dispersion": float(f"{doubt.dispersion:.6g}"),
+            "confidence": doubt.confidence,
+            "flags": list(doubt.flags),
+        }
     return encode(message)
 
 

@@ -12,6 +12,7 @@ import pytest
 from haunt.config.load import load
 from haunt.config.model import Broken, Config, Limits, Log, Server, Stream
 from haunt.errors import ConfigError
+from haunt.market.composite import PriceRules
 from haunt.market.symbols import Symbol
 from haunt.plugin.registry import Registry
 
@@ -40,6 +41,17 @@ def test_the_defaults_are_those_of_the_protocol() -> None:
 def test_symbols_may_have_aliases_and_a_tick_and_digits_and_nothing(load_text: Load) -> None:
     text = "symbols:\n  btc: {aliases: [xbt, xxbt], tick: 0.01}\n  1inch:\n  usd.e: {}\nsources: {southex: }\n"
     assert load_text(text).symbols == (Symbol("btc", ("xbt", "xxbt"), 0.01), Symbol("1inch"), Symbol("usd.e"))
+
+
+def test_a_symbol_may_have_price_options_of_its_own_and_has_all_others_from_the_section(load_text: Load) -> None:
+    text = "price: {method: median, clamp: 0.01}\nsymbols: {btc: , eth: {price: {clamp: 0.02, stale_after: 60}}}\n"
+    btc, eth = load_text(text + "sources: {southex: }\n").symbols
+    assert btc.rules == PriceRules(method="median", clamp=0.01)
+    assert eth.rules == PriceRules(method="median", clamp=0.02, stale_after=60)
+
+
+def test_the_defaults_of_the_section_price_are_those_of_the_method(load_text: Load) -> None:
+    assert load_text(SHORTEST).symbols[0].rules == PriceRules()
 
 
 def test_one_plugin_serves_several_names(load_text: Load) -> None:

@@ -20,7 +20,7 @@ SECTIONS = [
     (
         "x: 1",
         1,
-        "x: unknown section; there are server, limits, stream, log, symbols, sources, indicators",
+        "x: unknown section; there are server, limits, stream, log, price, symbols, sources, indicators",
     ),
     ("server:\n  prot: 3000", 2, "server.prot: unknown option; did you mean 'port'?"),
     ("log:\n  colour: red", 2, "log.colour: unknown option; there are level"),
@@ -80,6 +80,14 @@ SECTIONS = [
     ("stream: {compression: no}", 1, "stream.compression: must be true or false, not 'no'"),
     ("stream: {compression: 1}", 1, "stream.compression: must be true or false, not 1"),
     ("stream: {orderbook_depth: 101}", 1, "stream.orderbook_depth: must be at most 100, not 101"),
+    ("price: {clamp: 0.6}", 1, "price.clamp: must be at most 0.5, not 0.6"),
+    (
+        "price: {method: mean}",
+        1,
+        "price.method: must be 'hcp', 'median' or 'last', not 'mean'; did you mean 'median'?",
+    ),
+    ("price:\n  weights:\n    kraken: -1", 3, "price.weights.kraken: must be at least 0, not -1"),
+    ("price: {stale_after: 0}", 1, "price.stale_after: must be more than 0, not 0"),
     (
         "log: {level: INFO}",
         1,
@@ -105,6 +113,13 @@ SYMBOLS = [
     ("symbols:\n  btc: 0.01", 2, "symbols.btc: must be 'name: value' lines, not 0.01"),
     ("symbols:\n  btc:\n    tik: 1", 3, "symbols.btc.tik: unknown option; did you mean 'tick'?"),
     ("symbols:\n  btc:\n    tick: 0", 3, "symbols.btc.tick: must be more than 0, not 0"),
+    ("symbols:\n  btc:\n    price: 0.01", 3, "symbols.btc.price: must be 'name: value' lines, not 0.01"),
+    (
+        "symbols:\n  btc:\n    price:\n      clam: 1",
+        4,
+        "symbols.btc.price.clam: unknown option; did you mean 'clamp'?",
+    ),
+    ("symbols:\n  btc:\n    price: {outlier: 0}", 3, "symbols.btc.price.outlier: must be more than 0, not 0"),
     ("symbols:\n  btc: {aliases: xbt}", 2, "symbols.btc.aliases: must be a list such as [a, b], not 'xbt'"),
     ("symbols:\n  btc: {aliases: [eth]}\n  eth:", 2, "symbols.btc.aliases[0]: 'eth' is a symbol itself"),
     (

@@ -19,7 +19,7 @@ from serving import Running, frames
 
 from haunt.config.model import Limits, Stream
 from haunt.errors import ErrorCode
-from haunt.market.published import CompositePrice, MergedBook, Signal
+from haunt.market.published import CompositePrice, Doubt, MergedBook, Signal
 from haunt.stream import protocol
 
 DOCUMENT = ROOT / "docs" / "protocol.md"
@@ -30,6 +30,7 @@ ASKED = [message for message in MESSAGES if message.get("type") in ("subscribe",
 HEARD = [message for message in MESSAGES if "type" in message and message not in ASKED]
 
 PRICE = CompositePrice("btc", 67_234.56, 2.34, 28_500_000_000.0, 1_700_000_000_000, 7, ["coinbase", "kraken"], False)
+DOUBT = Doubt(1.25, "low", [])
 BOOK = MergedBook(
     "btc", [(67_230.0, 1.5), (67_225.0, 2.3)], [(67_235.0, 0.8), (67_240.0, 1.2)], 1_700_000_000_000, 8, ["kraken"]
 )
@@ -37,7 +38,7 @@ SIGNAL = Signal("btc", "rsi", "1m", "buy", 28.5, 0.85, 1_700_000_000_000, {"rsi"
 SENT = 1_700_000_000_012
 SAID = [
     protocol.price_update(PRICE),
-    protocol.price_update(PRICE, sent=SENT),
+    protocol.price_update(PRICE, sent=SENT, doubt=DOUBT),
     protocol.orderbook_update(BOOK),
     protocol.orderbook_update(BOOK._replace(bids=BOOK.bids[:1], asks=BOOK.asks[:1]), sent=SENT),
     protocol.signal_update(SIGNAL),

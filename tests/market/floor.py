@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from haunt import (
@@ -19,6 +20,7 @@ from haunt import (
     Ticker,
     Trade,
 )
+from haunt.market.composite import PriceRules
 from haunt.market.market import Market
 from haunt.market.published import CompositePrice
 from haunt.market.signals import Signals
@@ -109,10 +111,10 @@ class Venue:
 class Floor:
     """A market and what it told: `marks` of changed states, `candles` of one second of btc.
 
-    First prices do not wait for 24 hour figures, if not said otherwise.
+    First prices do not wait for 24 hour figures, if not said otherwise. `rules` are those of the price of btc.
     """
 
-    def __init__(self, *, first_price_wait: float = 0.0) -> None:
+    def __init__(self, *, first_price_wait: float = 0.0, **rules: Any) -> None:
         self.clock = FakeClock()
         self.marks: list[tuple[str, str]] = []
         self.candles: list[Candle] = []
@@ -127,7 +129,11 @@ class Floor:
 
         signals = Signals([("tape", Tape, IndicatorOptions(timeframe="1s"))], ["btc"], lambda signal: None)
         self.market = Market(
-            Symbols(SYMBOLS), signals, self.marks.append, first_price_wait=first_price_wait, clock=self.clock
+            Symbols([replace(SYMBOLS[0], rules=PriceRules(**rules)), *SYMBOLS[1:]]),
+            signals,
+            self.marks.append,
+            first_price_wait=first_price_wait,
+            clock=self.clock,
         )
 
     def venue(
@@ -153,6 +159,13 @@ class Floor:
         """Time passes, then the market looks at the clock."""
         self.clock.advance(seconds)
         self.market.tick()
+
+    def pass_time(self, seconds: float, *speaking: Callable[[], None]) -> None:
+        """Time passes as it does in a server: four looks at the clock in a second, and these are said before each."""
+        for _ in range(round(seconds * 4)):
+            for speak in speaking:
+                speak()
+            self.wait(0.25)
 
     def published(self, channel: str = "price", symbol: str = "btc") -> int:
         """How often this state was marked as changed since the last look."""

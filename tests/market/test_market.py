@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import pytest
-from floor import Floor
+from floor import Floor, Venue
 
 
 @pytest.fixture
@@ -14,18 +17,54 @@ def floor() -> Floor:
 # -- the price
 
 
-def test_price_is_the_median_of_the_middles_of_bid_and_ask(floor: Floor):
-    for name, bid in (("acme", 99.0), ("zeta", 100.0), ("wild", 5_000.0)):
+def test_price_is_the_mean_of_the_middles_of_bid_and_ask_clamped_to_their_median(floor: Floor):
+    for name, bid in (("acme", 99.5), ("zeta", 99.6), ("wild", 5_000.0)):
         floor.venue(name).quotes("btc", bid, bid + 1)
-    assert floor.price() == 100.5
+    assert floor.price() == round((100 + 100.1 + 100.1 * 1.005) / 3, 2)
     assert floor.composite().sources == ["acme", "zeta", "wild"]
 
 
-def test_weight_of_a_source_is_its_say(floor: Floor):
-    floor.venue("heavy", weight=3.0).quotes("btc", 99, 101)
-    floor.venue("acme").quotes("btc", 199, 201)
-    floor.venue("zeta").quotes("btc", 299, 301)
-    assert floor.price() == 100
+def test_weight_of_a_source_is_its_say_up_to_a_third(floor: Floor):
+    floor.venue("heavy", weight=9.0).quotes("btc", 99, 101)
+    for name in ("acme", "zeta", "iota"):
+        floor.venue(name).quotes("btc", 99.4, 101.4)
+    assert floor.price() == round(100 / 3 + 100.4 * 2 / 3, 2)
+
+
+def test_weights_of_venues_stand_for_those_of_their_sources():
+    floor = Floor(weights={"heavy": 1.0, "seoul": 0.0})
+    floor.venue("heavy", weight=9.0).quotes("btc", 99, 101)
+    seoul = floor.venue("seoul")
+    seoul.quotes("btc", 149, 151)
+    seoul.shows("btc", [149], [151])
+    for name in ("acme", "zeta", "iota"):
+        floor.venue(name).quotes("btc", 99.4, 101.4)
+    assert (floor.price(), floor.market.book("btc", 20)) == (100.3, None)
+
+
+def test_volume_may_be_the_weight():
+    floor = Floor(weigh_by="volume")
+    large = floor.venue("large")
+    large.tells("btc", 100.0, quote_volume=400e6)
+    for name, price, volume in (("acme", 100.1, 100e6), ("zeta", 100.2, 100e6), ("iota", 100.3, None)):
+        floor.venue(name).tells("btc", price, quote_volume=volume)
+    assert floor.price() == round(100 / 3 + 300.6 * 2 / 9, 2)
+    large.tells("btc", 100.0, quote_volume=100e6)
+    floor.wait(0.25)
+    assert floor.price() == 100.15
+
+
+def test_last_price_may_be_the_price():
+    floor = Floor(method="last")
+    acme, zeta = floor.venue("acme"), floor.venue("zeta")
+    acme.trades("btc", 100)
+    zeta.trades("btc", 150)
+    assert floor.price() == 150
+    acme.trades("btc", 101)
+    zeta.trades("btc", 150)
+    assert floor.price() == 101
+    acme.relay.close("gone")
+    assert floor.price() == 150
 
 
 def test_price_is_published_when_its_rounded_value_changes_and_only_then(floor: Floor):
@@ -73,13 +112,22 @@ def test_unknown_symbol_and_silence_have_no_price(floor: Floor):
 def test_stale_venue_leaves_at_the_next_tick(floor: Floor):
     silent, live = floor.venue("silent", stale_after=10), floor.venue("live")
     silent.quotes("btc", 99, 101)
-    live.quotes("btc", 119, 121)
-    assert floor.price() == 110
+    live.quotes("btc", 99.2, 101.2)
+    assert floor.price() == 100.1
     floor.published()
     floor.wait(10)
-    assert floor.price() == 110
+    assert floor.price() == 100.1
     floor.wait(0.25)
-    assert (floor.price(), floor.composite().sources, floor.published()) == (120, ["live"], 1)
+    assert (floor.price(), floor.composite().sources, floor.published()) == (100.2, ["live"], 1)
+
+
+def test_symbol_may_have_a_staleness_of_its_own():
+    floor = Floor(stale_after=60)
+    floor.venue("silent", stale_after=10).quotes("btc", 99, 101)
+    floor.wait(60)
+    assert not floor.composite().stale
+    floor.wait(0.25)
+    assert floor.composite().stale
 
 
 def test_last_price_is_kept_and_marked_when_every_venue_is_stale(floor: Floor):
@@ -99,12 +147,13 @@ def test_last_price_is_kept_and_marked_when_every_venue_is_stale(floor: Floor):
 def test_venue_whose_connection_is_lost_leaves_at_once(floor: Floor):
     lost, live = floor.venue("lost"), floor.venue("live")
     lost.quotes("btc", 99, 101)
-    live.quotes("btc", 119, 121)
+    live.quotes("btc", 99.2, 101.2)
     lost.relay.close("the venue closed the connection")
-    assert (floor.price(), floor.composite().sources) == (120, ["live"])
+    assert (floor.price(), floor.composite().sources) == (100.2, ["live"])
     lost.relay.open()
+    assert (floor.price(), floor.composite().sources) == (100.2, ["live"])
     lost.quotes("btc", 99, 101)
-    assert (floor.price(), floor.composite().sources) == (110, ["live", "lost"])
+    assert (floor.price(), floor.composite().sources) == (100.1, ["lost", "live"])
 
 
 def test_symbols_tracked_are_those_with_a_live_price(floor: Floor):
@@ -151,8 +200,8 @@ def test_crossed_book_counts_neither_as_price_nor_as_book(floor: Floor):
 def test_two_sources_of_one_venue_have_one_vote(floor: Floor):
     for name in ("acme", "acme_again", "acme_mirror"):
         floor.venue(name, venue="acme").quotes("btc", 99, 101)
-    floor.venue("zeta").quotes("btc", 119, 121)
-    assert (floor.price(), floor.composite().sources) == (110, ["acme", "zeta"])
+    floor.venue("zeta").quotes("btc", 99.2, 101.2)
+    assert (floor.price(), floor.composite().sources) == (100.1, ["acme", "zeta"])
 
 
 def test_usd_market_of_a_venue_is_preferred_to_its_usdt_market(floor: Floor):
@@ -185,8 +234,8 @@ def test_usdt_quotes_are_converted_by_the_price_of_usdt(floor: Floor):
     tether.quotes("btc", 99, 101)
     assert floor.price() == 99
     dollar.quotes("usdt", 0.975, 0.985)
-    tether.trades("btc", 100.0)
-    assert floor.price() == 98
+    tether.quotes("btc", 199, 201)
+    assert floor.price() == 196
 
 
 def test_moved_usdt_reprices_quiet_markets_at_the_next_tick(floor: Floor):
@@ -240,6 +289,152 @@ def test_coins_quoted_in_each_other_do_not_carry_each_other_away(floor: Floor):
     assert floor.price("usdc") == floor.price("usdt") == 0.9985
 
 
+# -- coins that stand for dollars
+
+
+def quoted_by_many(floor: Floor, in_usd: Sequence[float], in_usdt: Sequence[float]) -> list[Callable[[], None]]:
+    """What venues keep saying that trade bitcoin at these prices in dollars and in USDT."""
+    markets = [(floor.venue(f"usd{number}"), price) for number, price in enumerate(in_usd)]
+    markets += [(floor.venue(f"usdt{number}", "USDT"), price) for number, price in enumerate(in_usdt)]
+    return [partial(venue.trades, "btc", price) for venue, price in markets]
+
+
+def test_many_venues_say_what_usdt_is_worth_without_a_market_of_usdt(floor: Floor):
+    floor.pass_time(1, *quoted_by_many(floor, [94.9, 95.0, 95.1], [99.9, 100.0, 100.1, 100.0]))
+    usdt = floor.composite("usdt")
+    assert (usdt.price, usdt.sources, floor.market.doubt("usdt").confidence) == (0.95, ["btc-usd/btc-usdt"], "low")
+    assert (floor.price(), len(floor.composite().sources)) == (95.0, 7)
+
+
+def test_too_few_venues_say_nothing_of_usdt(floor: Floor):
+    floor.pass_time(1, *quoted_by_many(floor, [95.0, 95.0], [100.0, 100.0, 100.0]))
+    assert (floor.price("usdt"), floor.composite().sources) == (None, ["usd0", "usd1"])
+
+
+def test_implied_rate_is_one_vote_beside_the_markets_of_usdt(floor: Floor):
+    saying = quoted_by_many(floor, [95.0, 95.0, 95.0], [100.0, 100.0, 100.0])
+    for name, price in (("acme", 0.952), ("zeta", 0.953)):
+        saying.append(partial(floor.venue(name).trades, "usdt", price))
+    floor.pass_time(1, *saying)
+    assert floor.price("usdt") == pytest.approx((0.95 + 0.952 + 0.953) / 3)
+
+
+def test_implied_rate_is_gone_when_it_is_not_renewed(floor: Floor):
+    floor.pass_time(1, *quoted_by_many(floor, [95.0, 95.0, 95.0], [100.0, 100.0, 100.0]))
+    floor.wait(31)
+    floor.wait(1.25)
+    assert floor.composite("usdt").stale
+
+
+def test_clients_are_told_that_a_coin_is_taken_for_a_dollar(floor: Floor):
+    floor.venue("tether", "USDT").quotes("btc", 99, 101)
+    assert (floor.market.doubt("btc").flags, floor.market.doubt("btc").confidence) == (["quote_assumed"], "low")
+    floor.venue("dollar").quotes("btc", 99, 101)
+    assert floor.market.doubt("btc").flags == []
+
+
+# -- how sure it is
+
+
+def test_confidence_is_high_where_three_venues_agree(floor: Floor):
+    confidences = []
+    for name in ("acme", "zeta", "iota"):
+        floor.venue(name).quotes("btc", 99, 101)
+        confidences.append(floor.market.doubt("btc").confidence)
+    assert confidences == ["low", "low", "high"]
+    floor.venue("wild").quotes("btc", 199, 201)
+    assert (floor.market.doubt("btc").confidence, floor.market.doubt("btc").dispersion) == ("high", pytest.approx(0.25))
+    floor.venue("wilder").quotes("btc", 299, 301)
+    assert (floor.market.doubt("btc").confidence, floor.market.doubt("btc").dispersion) == ("low", pytest.approx(0.5))
+
+
+def test_two_venues_that_contradict_each_other_hold_the_price(floor: Floor):
+    acme, wild = floor.venue("acme"), floor.venue("wild")
+    acme.quotes("btc", 99, 101)
+    wild.quotes("btc", 149, 151)
+    assert (floor.price(), floor.market.doubt("btc").flags) == (100, ["disputed"])
+    acme.quotes("btc", 99.5, 101.5)
+    assert (floor.price(), floor.market.doubt("btc").confidence) == (100.5, "low")
+    wild.quotes("btc", 99.6, 101.6)
+    assert (floor.price(), floor.market.doubt("btc").flags) == (100.55, [])
+
+
+# -- outliers
+
+
+def five_venues(floor: Floor, wild_price: float) -> tuple[Venue, list[Callable[[], None]]]:
+    """Four that keep saying 100 and a wild one that says another price."""
+    saying = [partial(floor.venue(name).quotes, "btc", 99.9, 100.1) for name in ("acme", "zeta", "iota", "kappa")]
+    wild = floor.venue("wild")
+    wild.trades("btc", wild_price)
+    floor.pass_time(0.25, *saying)
+    return wild, saying
+
+
+def test_venue_far_off_for_five_seconds_is_out_until_it_was_near_for_ten(floor: Floor):
+    wild, saying = five_venues(floor, 104.0)
+    floor.pass_time(5, *saying)
+    assert floor.price() == 100.1
+    floor.pass_time(0.25, *saying)
+    assert (floor.price(), floor.composite().sources) == (100, ["acme", "zeta", "iota", "kappa"])
+    wild.trades("btc", 101.6)
+    floor.pass_time(11, *saying)
+    assert floor.price() == 100
+    wild.trades("btc", 101.4)
+    floor.pass_time(10, *saying)
+    assert floor.price() == 100
+    floor.pass_time(0.5, *saying)
+    assert (floor.price(), len(floor.composite().sources)) == (100.1, 5)
+
+
+def test_venue_that_comes_back_in_time_is_no_outlier(floor: Floor):
+    wild, saying = five_venues(floor, 104.0)
+    floor.pass_time(4, *saying)
+    wild.trades("btc", 102.0)
+    floor.pass_time(0.25, *saying)
+    wild.trades("btc", 104.0)
+    floor.pass_time(4, *saying)
+    assert len(floor.composite().sources) == 5
+
+
+def test_outlier_has_no_place_in_the_book(floor: Floor):
+    wild, saying = five_venues(floor, 104.0)
+    wild.shows("btc", [103.9], [104.1])
+    floor.venue("lambda").shows("btc", [99.9], [100.1])
+    floor.pass_time(6, *saying)
+    book = floor.market.book("btc", 20)
+    assert book is not None
+    assert book.sources == ["lambda"]
+
+
+def test_outlier_that_reconnects_is_still_one(floor: Floor):
+    wild, saying = five_venues(floor, 104.0)
+    floor.pass_time(6, *saying)
+    wild.relay.close("gone")
+    wild.relay.open()
+    wild.trades("btc", 104.0)
+    assert len(floor.composite().sources) == 4
+
+
+def test_of_two_venues_none_is_an_outlier_and_what_was_one_counts_again(floor: Floor):
+    wild, saying = five_venues(floor, 104.0)
+    floor.pass_time(6, *saying)
+    floor.wait(31)
+    floor.pass_time(0.25, saying[3], partial(wild.trades, "btc", 104.0))
+    assert (floor.price(), floor.market.doubt("btc").flags) == (100, ["disputed"])
+    floor.pass_time(30, saying[3], partial(wild.trades, "btc", 104.0))
+    assert (floor.price(), len(floor.composite().sources)) == (100, 2)
+
+
+def test_where_half_of_the_venues_are_far_off_nobody_is_an_outlier(floor: Floor):
+    saying = [
+        partial(floor.venue(f"v{number}").trades, "btc", price)
+        for number, price in enumerate((95.0, 95.0, 95.0, 105.0, 105.0, 105.0))
+    ]
+    floor.pass_time(12, *saying)
+    assert (floor.price(), len(floor.composite().sources), floor.market.doubt("btc").confidence) == (100, 6, "low")
+
+
 # -- 24 hour figures
 
 
@@ -280,9 +475,9 @@ def test_timestamp_is_the_newest_event_that_entered_the_price(floor: Floor):
     now = floor.clock.milliseconds()
     acme, zeta = floor.venue("acme"), floor.venue("zeta")
     acme.trades("btc", 100, at=now - 300)
-    zeta.trades("btc", 110, at=now - 700)
+    zeta.trades("btc", 100.2, at=now - 700)
     assert floor.composite().timestamp == now - 300
-    zeta.trades("btc", 120, at=now - 200)
+    zeta.trades("btc", 100.4, at=now - 200)
     assert floor.composite().timestamp == now - 200
 
 

@@ -817,7 +817,7 @@ async def test_row_32_sources_count_while_fresh_and_symbols_while_they_have_a_pr
 
 
 EXTRAS = {
-    "price_update": {"seq", "sent", "sources", "stale"},
+    "price_update": {"seq", "sent", "sources", "stale", "dispersion", "confidence", "flags"},
     "orderbook_update": {"seq", "sent", "sources"},
     "signal_update": {"timeframe", "bar_closed", "sent", "values"},
 }
@@ -849,10 +849,10 @@ async def test_row_33_the_extra_fields_say_what_is_documented(desk):
     guest = desk.guest(extended=True)
     guest.say(subscribe("btc"))
     desk.price("btc", 100.0, venue="bravo")
-    desk.price("btc", 102.0, venue="alpha")
+    desk.price("btc", 100.2, venue="alpha")
     await desk.turn()
     desk.clock.advance(1.5)
-    desk.price("btc", 104.0, venue="alpha", at=NOW + 500)
+    desk.price("btc", 100.4, venue="alpha", at=NOW + 500)
     await desk.turn()
     first, second = guest.heard()
     assert (first["seq"], first["sent"], set(first["sources"]), first["stale"]) == (2, NOW, {"alpha", "bravo"}, False)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haunt.errors import RequestError
-from haunt.market.published import CompositePrice, MergedBook, Signal
+from haunt.market.published import CompositePrice, Doubt, MergedBook, Signal
 from haunt.stream.protocol import (
     Ping,
     Subscribe,
@@ -156,9 +156,12 @@ def test_a_pong_and_an_error_are_those_of_the_specification():
 
 
 def test_who_asked_for_more_is_told_more():
-    assert json.loads(price_update(PRICE, sent=9)) == json.loads(price_update(PRICE)) | {
-        "seq": 7, "sent": 9, "sources": ["alpha", "bravo"], "stale": False,
-    }  # fmt: skip
+    assert json.loads(price_update(PRICE, sent=9, doubt=Doubt(0.123456789, "low", ["disputed"]))) == (
+        json.loads(price_update(PRICE)) | {
+            "seq": 7, "sent": 9, "sources": ["alpha", "bravo"], "stale": False, "dispersion": 0.123457,
+            "confidence": "low", "flags": ["disputed"],
+        }
+    )  # fmt: skip
     assert json.loads(orderbook_update(BOOK, sent=9)) == json.loads(orderbook_update(BOOK)) | {
         "seq": 8, "sent": 9, "sources": ["alpha"],
     }  # fmt: skip
