@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from haunt_sources.binance.parser import parse as parse_binance
+from haunt_sources.bitfinex.parser import Reader
 from haunt_sources.bitget.parser import parse as parse_bitget
 from haunt_sources.bitstamp.parser import parse as parse_bitstamp
 from haunt_sources.bybit.parser import parse as parse_bybit
@@ -22,10 +23,19 @@ from haunt_sources.okx.parser import parse as parse_okx
 from haunt import BookDelta, BookSnapshot, Event, Quote, Trade, milliseconds
 from haunt.plugin.stream_source import NONSENSE
 
+
+def parse_bitfinex(frame: str) -> Iterable[Event]:
+    """As on a connection that has named the channel of the recorded book."""
+    read = Reader({})
+    list(read('{"event":"subscribed","channel":"book","chanId":6959,"symbol":"ETHUSD"}'))
+    return read(frame)
+
+
 # The recording's name of a venue → its parser, and how many of the recording's messages both programs read: it
 # holds older formats of many a venue too.
 VENUES: dict[str, tuple[Callable[[str], Iterable[Event]], int]] = {
     "binance": (parse_binance, 2),
+    "bitfinex": (parse_bitfinex, 2),
     "bitget": (parse_bitget, 2),
     "bitstamp": (parse_bitstamp, 1),
     "bybit": (parse_bybit, 2),
