@@ -31,7 +31,7 @@ class Bybit(StreamSource):
 
     name = "bybit"
     ping_message = '{"op":"ping"}'
-    # A connection takes 21,000 characters of topics.
+    # What Bybit has said of connections to its futures, 21,000 characters of topics, may hold here too.
     symbols_per_connection = 200
     options: BybitOptions
 
