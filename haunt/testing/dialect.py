@@ -48,6 +48,8 @@ class Dialect:
 
     symbol = "{base}-{quote}"
     """How the venue names a market."""
+    lower_case = False
+    """Whether it does so in small letters."""
     quote = "USD"
     """The currency its markets are quoted in."""
     numbered = True

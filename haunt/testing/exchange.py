@@ -66,6 +66,8 @@ class FakeExchange(FakeVenue):
         self.markets: dict[str, FakeMarket] = {}
         for base, price in prices.items():
             symbol = dialect.symbol.format(base=base, quote=dialect.quote)
+            if dialect.lower_case:
+                symbol = symbol.lower()
             market = FakeMarket(symbol, base, dialect.quote, price, levels=levels, seed=seed, clock=clock)
             self.markets[symbol] = market
         self.distort: Callable[[Data], Any] = honest
