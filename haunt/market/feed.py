@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
 from haunt.market.book import LARGEST, Book
 from haunt.market.events import BookDelta, BookSnapshot, Quote, Ticker, Trade
+from haunt.market.rhythm import Rhythm
 
 BookState = Literal["empty", "synced", "lost"]
+Stream = Literal["data", "book", "quote", "trade", "ticker"]
+"""What a market says: anything at all, or one kind of it."""
 Checksum = Callable[[Book], int]
 
 # A book whose mid would be further off than this is no price (price-index rule: spread above 2 %).
@@ -24,6 +27,11 @@ MOST_REPEATED = 100
 REVIEWED_LEVELS = 10
 # Venues repeat the last 50 to 100 trades after every reconnect.
 TRADE_IDS = 1_024
+# Seconds of silence that mean nothing, even of a stream that never paused before. Trades and the figures made from
+# them come when somebody trades.
+SHORTEST_SILENCE: Mapping[Stream, float] = {"data": 5.0, "book": 5.0, "quote": 5.0, "trade": 60.0, "ticker": 60.0}
+# A stream that was silent for so many times its patience is subscribed again.
+OVERDUE = 2.0
 # The year 5138: a timestamp beyond it is not in milliseconds.
 LATEST = 10**14
 
@@ -46,14 +54,19 @@ class Feed:
     """
 
     __slots__ = (
+        "_books",
         "_from_quote",
         "_last_delta",
         "_last_trade",
         "_older_trade_ids",
+        "_patience",
         "_pending",
         "_quote_sequence",
+        "_quotes",
         "_repeated",
+        "_tickers",
         "_trade_ids",
+        "_trades",
         "ask",
         "bid",
         "book",
@@ -69,6 +82,7 @@ class Feed:
         "sequence",
         "source",
         "stale_after",
+        "streams",
         "symbol",
         "timestamp",
         "venue",
@@ -119,12 +133,19 @@ class Feed:
         self._last_trade = 0
         self._trade_ids: set[str] = set()
         self._older_trade_ids: set[str] = set()
+        self.streams: dict[Stream, Rhythm] = {
+            stream: Rhythm(least=least, patience=stale_after) for stream, least in SHORTEST_SILENCE.items()
+        }
+        self._books, self._quotes = self.streams["book"], self.streams["quote"]
+        self._trades, self._tickers = self.streams["trade"], self.streams["ticker"]
+        self._patience = stale_after
 
     # -- what the market reads
 
     def fresh(self, now: float) -> bool:
-        """Whether it said anything within `stale_after` seconds of the monotonic time `now`."""
-        return self.received is not None and now - self.received <= self.stale_after
+        """Whether it said anything lately at the monotonic time `now`: by its own rhythm, as far as `look` knows it,
+        and within `stale_after` seconds."""
+        return self.received is not None and now - self.received <= self._patience
 
     @property
     def price(self) -> float | None:
@@ -135,6 +156,42 @@ class Feed:
             if ask - bid <= WIDEST_SPREAD * mid:
                 return mid
         return self.last
+
+    # -- its streams
+
+    def expect(self, streams: Collection[Stream], now: float, *, within: float) -> None:
+        """It is subscribed: it must say something within so many seconds, each of these, and what it said on an
+        earlier connection. Where it is known to pause for longer, it may."""
+        for stream, rhythm in self.streams.items():
+            if rhythm.known:
+                rhythm.expect(now + max(within, rhythm.patience))
+            elif stream == "data" or stream in streams:
+                rhythm.expect(now + within)
+
+    def look(self, now: float) -> bool:
+        """About once a second: learn how often each stream speaks, and let go of a book or a quote that stopped while
+        others go on. Whether anything changed."""
+        data = self.streams["data"]
+        data.heard = self.received
+        for rhythm in self.streams.values():
+            rhythm.look()
+        self._patience = min(self.stale_after, data.patience)
+        if data.silent(now):
+            return False
+        changed = False
+        if self._from_quote and self._quotes.silent(now):
+            self._from_quote = False
+            self.bid, self.ask = self.book.bids.best, self.book.asks.best
+            changed = True
+        if self.book_state != "lost" and self._books.known and self._books.silent(now):
+            self.lose_book("it stands still while the market goes on")
+            changed = True
+        return changed
+
+    def overdue(self, now: float) -> list[Stream]:
+        """The streams that should be subscribed again; "data" stands for all."""
+        overdue = [stream for stream, rhythm in self.streams.items() if rhythm.silent(now, OVERDUE)]
+        return overdue[:1] if "data" in overdue else overdue
 
     # -- what the venue says
 
@@ -151,6 +208,7 @@ class Feed:
         if timestamp >= self._last_trade:
             self._last_trade = timestamp
             self.last = float(price)
+        self._trades.heard = now
         self._receive(timestamp, now)
         return True
 
@@ -159,6 +217,7 @@ class Feed:
         _, bid, ask, sequence, timestamp = quote
         if not 0.0 < bid < ask < LARGEST:
             raise ValueError(f"impossible quote {bid!r} / {ask!r}")
+        self._quotes.heard = now
         self._receive(timestamp, now)
         if sequence is not None:
             if self.book_state == "synced" and self.sequence is not None and sequence < self.sequence:
@@ -183,6 +242,7 @@ class Feed:
             _possible(ticker.quote_volume_24h),
         )
         if not ticker.apart:
+            self._tickers.heard = now
             self._receive(ticker.timestamp, now)
         if not ticker.apart or self.last is None:
             self.last = float(ticker.last)
@@ -238,6 +298,8 @@ class Feed:
         self._quote_sequence = self._last_delta = None
         self._last_trade = 0
         self.last = self.timestamp = self.received = None
+        for rhythm in self.streams.values():
+            rhythm.begin()
 
     # -- the book and its integrity rule
 
@@ -256,6 +318,8 @@ class Feed:
             self._verify(snapshot.checksum)
             if reviewed is not None and reviewed != _best_levels(self.book):
                 self.integrity.gaps += 1
+        if not snapshot.apart:
+            self._books.heard = now
         self._receive(snapshot.timestamp, now)
         return True
 
@@ -276,6 +340,7 @@ class Feed:
         was_synced = self.book_state == "synced"
         if delta.sequence is not None and not self._follows(delta, delta.sequence):
             return False
+        self._books.heard = now
         self._receive(delta.timestamp, now)
         if self.book_state != "synced":
             if delta.sequence is not None:

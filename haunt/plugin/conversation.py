@@ -1,4 +1,4 @@
-"""One connection to a venue: subscribe, read, keep alive, notice silence and lost books."""
+"""One connection to a venue: subscribe, read, keep alive, notice what is missing."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from haunt.plugin.stream_source import StreamSource
 
 logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+# When more markets than these, and more than half, are silent at once, it is not them but the connection.
+FEW = 3
 
 
 class Conversation:
@@ -44,6 +48,7 @@ class Conversation:
                 tasks.create_task(self._subscribe())
                 tasks.create_task(self._keep_alive())
                 tasks.create_task(self._notice_silence())
+                tasks.create_task(self._notice_missing())
                 tasks.create_task(self._rebuild_books(tasks))
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
@@ -66,15 +71,18 @@ class Conversation:
             self._book_lost.set()
 
     async def _subscribe(self) -> None:
-        source = self._source
+        source, relay = self._source, self._relay
         if source.waits_for_welcome:
             await self._welcomed.wait()
         await asyncio.sleep(source.subscribe_delay)
         for message in source.subscribe_messages(self._venue_symbols):
             self.send(message)
         await self._connection.sent()
-        await asyncio.sleep(source.options.first_data_timeout)
+        timeout = source.options.first_data_timeout
+        relay.expect(source.streams, self._venue_symbols, within=timeout)
+        await asyncio.sleep(timeout)
         self._name_silent()
+        self._compare()
 
     def _name_silent(self) -> None:
         relay, known = self._relay, self._recovery.silent
@@ -87,6 +95,19 @@ class Conversation:
             )  # fmt: skip
         known -= feeds.keys() - silent
         known |= silent
+
+    def _compare(self) -> None:
+        """Expect of each market what others of this venue have; but nobody need trade."""
+        relay = self._relay
+        spoken = {name for feed in relay.feeds.values() for name, rhythm in feed.streams.items() if rhythm.known}
+        relay.expect(spoken - {"trade"}, self._venue_symbols, within=0.0)
+        channels = set[str]().union(*relay.confirmed.values())
+        for venue_symbol in self._venue_symbols:
+            missing = channels - relay.confirmed.get(venue_symbol, set())
+            quiet = any(rhythm.heard is None for rhythm in relay.feeds[venue_symbol].streams.values())
+            if missing and quiet and venue_symbol not in relay.refused:
+                names = [f"confirmation of {channel}" for channel in sorted(missing)]
+                self._recovery.renew(venue_symbol, names, self.send, last=False)
 
     async def _keep_alive(self) -> None:
         source = self._source
@@ -106,6 +127,25 @@ class Conversation:
             if wait <= 0:
                 raise SourceLost(f"{self._connection.name} has been silent for {timeout:g} s")
             await asyncio.sleep(wait)
+
+    async def _notice_missing(self) -> None:
+        relay, loop = self._relay, asyncio.get_running_loop()
+        feeds = {venue_symbol: relay.feeds[venue_symbol] for venue_symbol in self._venue_symbols}
+        looked = loop.time()
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            before, looked = looked, loop.time()
+            if looked - before > 2 * LOOK_EVERY:
+                continue  # it was Haunt that slept
+            overdue = relay.look(feeds)
+            silent = [name for name, streams in overdue.items() if feeds[name].streams[streams[0]].known]
+            if len(silent) > FEW and 2 * len(silent) > len(feeds):
+                raise SourceLost(f"{len(silent)} of {len(feeds)} markets are silent, such as {silent[0]}")
+            mute = all(feed.received is None for feed in feeds.values())
+            for venue_symbol, streams in overdue.items():
+                self._recovery.renew(venue_symbol, streams, self.send, last=mute or venue_symbol in silent)
+            if relay.lost:
+                self._book_lost.set()
 
     async def _rebuild_books(self, tasks: asyncio.TaskGroup) -> None:
         rebuilding: dict[str, asyncio.Task[None]] = {}

@@ -1,10 +1,10 @@
-"""What a source asks for again: order books that were lost."""
+"""What a source asks for again: order books that were lost, markets that fell silent."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 DOUBLINGS = 4  # of the pause between attempts
 # A venue that ignores a resubscription sends its books to a new connection.
 RECONNECT_EVERY = 5
+# The same for markets that are silent; attempts begin later and are further apart.
+RENEWALS = 2
 
 
 @dataclass(slots=True)
@@ -42,7 +44,8 @@ class Attempts:
 
 
 class Recovery:
-    """Rebuilds the books of one source. What it knows of earlier attempts outlives a connection.
+    """Rebuilds the books of one source, and renews its subscriptions. What it knows of earlier attempts outlives a
+    connection.
 
     `silent`: the markets that are known to say nothing.
     """
@@ -52,6 +55,7 @@ class Recovery:
         self._source = source
         self._asking = asking
         self._attempts: dict[str, Attempts] = {}
+        self._renewals: dict[str, Attempts] = {}
 
     async def rebuild(self, venue_symbol: str, send: Callable[[str], None]) -> None:
         """Ask for one book, give the venue time to answer, ask again at longer and longer intervals.
@@ -75,3 +79,24 @@ class Recovery:
                 raise SourceLost(f"the book of {venue_symbol} needs a new connection ({feed.lost_because})")
             for message in messages:
                 send(message)
+
+    def renew(self, venue_symbol: str, missing: Sequence[str], send: Callable[[str], None], *, last: bool) -> None:
+        """Subscribe again to one market of which something is missing, at longer and longer intervals.
+
+        Raises SourceLost when that did not help and a new connection may, which is the `last` resort.
+        """
+        source, now = self._source, asyncio.get_running_loop().time()
+        attempts = self._renewals.setdefault(venue_symbol, Attempts(source.options.first_data_timeout))
+        if attempts.wait(now) > 0:
+            return
+        attempts.add(now)
+        what = f"{', '.join(missing)} of {venue_symbol}"
+        if last and attempts.count > RENEWALS:
+            # If a new connection does not help either, another would only harm the other markets.
+            attempts.count = 0
+            for rhythm in source.relay.feeds[venue_symbol].streams.values():
+                rhythm.known = False
+            raise SourceLost(f"no {what}, though it was subscribed again")
+        logger.info("Source %s: no %s; subscribing again", source.relay.source, what)
+        for message in source.subscribe_messages([venue_symbol]):
+            send(message)

@@ -19,7 +19,7 @@ from haunt.market.events import (
     Ticker,
     Trade,
 )
-from haunt.market.feed import Checksum, Feed, Integrity
+from haunt.market.feed import Checksum, Feed, Integrity, Stream
 from haunt.market.symbols import Symbol
 
 logger = logging.getLogger(__name__)
@@ -89,6 +89,7 @@ class Relay:
         self.rejected = 0
         self.last_rejection = ""
         self.refused: dict[str, str] = {}
+        self.confirmed: dict[str, set[str]] = {}
         self._wanted = wanted
         self._deliver = deliver
         self._quotes = [quote.upper() for quote in quotes]
@@ -164,9 +165,11 @@ class Relay:
         if venue_symbols is None:
             self.lost.clear()
             self.refused.clear()
+            self.confirmed.clear()
         for venue_symbol in venue_symbols or ():
             self.lost.discard(venue_symbol)
             self.refused.pop(venue_symbol, None)
+            self.confirmed.pop(venue_symbol, None)
         self._numbering = Numbering(venue_symbols)
         return self._numbering
 
@@ -179,6 +182,30 @@ class Relay:
             if feed.received is not None or feed.book_state != "empty":
                 feed.lose(reason)
                 self._deliver(feed, Refused(feed.venue_symbol, "", reason))
+
+    # -- its streams
+
+    def expect(self, streams: Collection[Stream], venue_symbols: Collection[str], *, within: float) -> None:
+        """These markets are subscribed: those the venue did not refuse must say something within so many seconds, on
+        each of these streams and on those of an earlier connection."""
+        now = self._now()
+        for feed in self._carried(venue_symbols):
+            if feed.venue_symbol not in self.refused:
+                feed.expect(streams, now, within=within)
+
+    def look(self, venue_symbols: Collection[str] | None = None) -> dict[str, list[Stream]]:
+        """About once a second: learn how often each market speaks. A book that stands still while its market goes on
+        is lost. Returns what must be subscribed again: the streams, by market, that should have spoken by now."""
+        now, overdue = self._now(), {}
+        for feed in self._carried(venue_symbols):
+            if feed.look(now):
+                if feed.book_state == "lost":
+                    self.lost.add(feed.venue_symbol)
+                self._deliver(feed, Refused(feed.venue_symbol, "", feed.lost_because))
+            streams = feed.overdue(now)
+            if streams:
+                overdue[feed.venue_symbol] = streams
+        return overdue
 
     # -- the events
 
@@ -247,9 +274,12 @@ class Relay:
             if event.depth is not None:
                 feed.book.depth = event.depth
             self.refused.pop(feed.venue_symbol, None)
+            self.confirmed.setdefault(feed.venue_symbol, set()).add(event.channel)
         elif isinstance(event, Refused):
             reason = event.reason[:LONGEST_REASON]
             self.refused[feed.venue_symbol] = reason
+            for rhythm in feed.streams.values():
+                rhythm.excuse()
             self._complain(f"the venue refused {event.channel} of {feed.venue_symbol}: {reason}")
         return False
 

@@ -25,7 +25,7 @@ class SourceOptions(BaseModel):
     )
     weight: float = Field(1.0, gt=0, le=100, description="This source's say in the composite price.")
     stale_after: float = Field(
-        30.0, gt=0, description="Seconds without data after which a symbol leaves the composite price."
+        30.0, gt=0, description="Seconds without data after which a symbol leaves the composite price at the latest."
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from haunt.errors import SourceLost
 from haunt.market.events import Event
+from haunt.market.feed import Stream
 from haunt.plugin.asking import Asking
 from haunt.plugin.conversation import Conversation
 from haunt.plugin.recovery import Recovery
@@ -27,7 +28,9 @@ class StreamOptions(SourceOptions):
         30.0, gt=0, description="Seconds without any frame after which the connection is given up."
     )
     first_data_timeout: float = Field(
-        30.0, gt=0, description="Seconds after subscribing until a market without data is named in the log."
+        30.0,
+        gt=0,
+        description="Seconds after subscribing until a market without data is named in the log and subscribed again.",
     )
     resync_interval: float = Field(
         5.0, gt=0, description="Least seconds between two attempts to rebuild one order book; up to 16 times that."
@@ -57,6 +60,8 @@ class StreamSource(Source):
     """Seconds between connecting and the first message, for venues that want a pause there."""
     message_interval: float = 0.0
     """Seconds between two messages to the venue on one connection, for venues that count them."""
+    streams: Sequence[Stream] = ()
+    """What every market must say within `first_data_timeout` of subscribing: "book", "quote", "ticker"."""
     symbols_per_connection: int | None = None
     """How many markets one connection carries; None = all. As many are opened as are needed."""
     request_interval: float = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -530,3 +530,92 @@ def book_of(changes: Sequence[tuple[str, str, str]]) -> Book:
 def fetched(changes: Sequence[tuple[str, str, str]]) -> BookSnapshot:
     book = book_of(changes)
     return snapshot(book.bids.top(99), book.asks.top(99), sequence=len(changes), apart=True)
+
+
+# -- its streams
+
+
+def hear(feed: Feed, *said: Callable[[float], object], seconds: int, start: float = 0.0) -> float:
+    """Let it say these things every second and be looked at. The time of the last."""
+    for second in range(seconds):
+        for say in said:
+            say(start + second)
+        feed.look(start + second)
+    return start + seconds - 1
+
+
+def quote_of(feed: Feed) -> Callable[[float], object]:
+    return lambda now: feed.apply_quote(quote(99.0, 101.0), now)
+
+
+def trade_of(feed: Feed) -> Callable[[float], object]:
+    return lambda now: feed.apply_trade(trade(int(now)), now)
+
+
+def delta_of(feed: Feed) -> Callable[[float], object]:
+    return lambda now: feed.apply_delta(delta([("99", f"{now + 1}")]), now)
+
+
+def test_a_market_that_stops_is_stale_long_before_the_longest_time_allowed() -> None:
+    feed = make_feed(stale_after=30.0)
+    last = hear(feed, quote_of(feed), seconds=900)
+    assert feed.fresh(last + 5.0)
+    assert not feed.fresh(last + 6.0)
+
+
+def test_a_quiet_market_is_stale_after_the_longest_time_allowed_and_is_left_in_peace_by_then() -> None:
+    feed = make_feed(stale_after=30.0)
+    for number in range(20):
+        hear(feed, quote_of(feed), seconds=1, start=number * 40.0)
+        assert feed.fresh(number * 40.0 + 30.0)
+        assert not feed.fresh(number * 40.0 + 31.0)
+    assert not feed.look(19 * 40.0 + 150.0)
+    assert feed.overdue(19 * 40.0 + 150.0) == []
+
+
+def test_a_book_that_stands_still_while_its_market_trades_is_lost() -> None:
+    feed = make_feed()
+    feed.apply_snapshot(snapshot(), 0.0)
+    last = hear(feed, delta_of(feed), trade_of(feed), seconds=900)
+    last = hear(feed, trade_of(feed), seconds=5, start=last + 1)
+    assert feed.book_state == "synced"
+    trade_of(feed)(last + 1)
+    assert feed.look(last + 1)
+    assert (feed.book_state, feed.bid) == ("lost", None)
+
+
+def test_a_whole_market_that_pauses_keeps_its_book() -> None:
+    feed = make_feed()
+    feed.apply_snapshot(snapshot(), 0.0)
+    last = hear(feed, delta_of(feed), trade_of(feed), seconds=900)
+    assert not feed.look(last + 8.0)
+    assert (feed.fresh(last + 8.0), feed.book_state) == (False, "synced")
+
+
+def test_a_quote_that_stands_still_gives_way_to_the_book_or_to_the_last_trade() -> None:
+    feed = make_feed()
+    last = hear(feed, quote_of(feed), trade_of(feed), seconds=900)
+    for second in range(1, 8):
+        trade_of(feed)(last + second)
+        assert feed.look(last + second) == (second == 6)
+    assert (feed.bid, feed.price) == (None, 100.0)
+
+
+def test_what_should_be_subscribed_again_is_named() -> None:
+    feed = make_feed()
+    feed.expect(["book", "ticker"], 0.0, within=30.0)
+    assert feed.overdue(30.0) == []
+    assert feed.overdue(30.1) == ["data"]
+    last = hear(feed, trade_of(feed), seconds=900)
+    assert feed.overdue(last) == ["book", "ticker"]
+    assert feed.overdue(last + 11.0) == ["data"]
+
+
+def test_what_was_said_on_the_connection_before_is_expected_on_the_next() -> None:
+    feed = make_feed()
+    last = hear(feed, quote_of(feed), trade_of(feed), seconds=900)
+    feed.lose("cut")
+    feed.expect([], last, within=30.0)
+    hear(feed, quote_of(feed), seconds=1, start=last + 59.0)
+    assert feed.overdue(last + 60.0) == []
+    assert feed.overdue(last + 60.1) == ["trade"], "a minute without a trade is nothing"

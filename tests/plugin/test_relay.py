@@ -290,6 +290,40 @@ def test_trades_repeated_after_a_reconnect_are_not_counted_twice() -> None:
     assert [event.id for event in deliver.events if isinstance(event, Trade)] == ["1", "2"]
 
 
+# -- its streams
+
+
+def test_looking_tells_the_market_of_a_book_that_stands_still_and_names_what_is_missing() -> None:
+    deliver, clock = Delivery(), FakeClock()
+    relay = make_open_relay("BTC-USD", "ETH-USD", deliver=deliver, clock=clock)
+    relay.publish(SNAPSHOT)
+    assert relay.look() == {}
+    clock.advance(61)
+    relay.publish(TRADE)
+    assert relay.look() == {"BTC-USD": ["book"]}
+    assert (relay.lost, relay.feeds["BTC-USD"].book_state) == ({"BTC-USD"}, "lost")
+    assert [type(event) for event in deliver.events] == [BookSnapshot, Trade, Refused]
+    assert relay.look(["ETH-USD"]) == {}
+
+
+def test_nothing_is_expected_of_a_market_the_venue_refused() -> None:
+    clock = FakeClock()
+    relay = make_open_relay("BTC-USD", "ETH-USD", clock=clock)
+    relay.expect(["book"], ["BTC-USD", "ETH-USD"], within=10.0)
+    relay.publish(Refused("BTC-USD", "book", "it is halted"))
+    clock.advance(11)
+    assert relay.look() == {"ETH-USD": ["data"]}
+
+
+def test_confirmed_channels_are_kept_until_the_next_connection() -> None:
+    relay = make_open_relay()
+    relay.publish(Subscribed("BTC-USD", "book"))
+    relay.publish(Subscribed("BTC-USD", "trade"))
+    assert relay.confirmed == {"BTC-USD": {"book", "trade"}}
+    relay.open()
+    assert relay.confirmed == {}
+
+
 # -- properties
 
 numbers = st.one_of(st.floats(), st.floats(90, 110), st.sampled_from([0.0, -0.0, 5e-324, 1e-300, 1e23, 1e24, -1.0]))

@@ -19,6 +19,7 @@ from tornado.ioloop import IOLoop
 from haunt import (
     BookDelta,
     BookSnapshot,
+    Clock,
     Event,
     FrameNumber,
     Instrument,
@@ -27,14 +28,15 @@ from haunt import (
     SourceLost,
     StreamOptions,
     StreamSource,
+    Subscribed,
     Ticker,
     Trade,
 )
 from haunt.market.feed import Feed
 from haunt.market.symbols import Symbol
-from haunt.plugin import asking
+from haunt.plugin import asking, conversation
 from haunt.plugin.recovery import Attempts
-from haunt.testing import FakeVenue, eventually
+from haunt.testing import FakeClock, FakeVenue, eventually
 
 NOW = 1_700_000_000_000
 SNAPSHOT = [["99", "1"]], [["101", "1"]]
@@ -66,6 +68,8 @@ class Acme(StreamSource):
             yield BookSnapshot(venue_symbol, rest[1], rest[2], rest[0], None, NOW)
         elif kind == "change":
             yield BookDelta(venue_symbol, rest[2], [], rest[0], rest[1], None, NOW)
+        elif kind == "confirmed":
+            yield Subscribed(venue_symbol, rest[0])
         elif kind == "refused":
             yield Refused(venue_symbol, "everything", rest[0])
         elif kind == "divide":
@@ -131,13 +135,18 @@ class Scene:
 
 @asynccontextmanager
 async def running(
-    source_class: type[StreamSource] = Acme, *, symbols: Sequence[str] = ("btc", "eth"), **changes: Any
+    source_class: type[StreamSource] = Acme,
+    *,
+    symbols: Sequence[str] = ("btc", "eth"),
+    clock: Clock | None = None,
+    **changes: Any,
 ) -> AsyncIterator[Scene]:
     """A venue with a market for each symbol, and a source that runs against it until the end of the block."""
     venue = FakeVenue()
     async with venue:
         venue.responses["/markets"] = [[symbol.upper(), "USD"] for symbol in symbols]
-        relay = Relay("acme", wanted=[Symbol(symbol) for symbol in symbols], deliver=lambda feed, event: None)
+        wanted = [Symbol(symbol) for symbol in symbols]
+        relay = Relay("acme", wanted=wanted, deliver=lambda feed, event: None, clock=clock)
         options: Mapping[str, Any] = {"url": venue.url, "rest_url": venue.rest_url, **changes}
         source = source_class(AcmeOptions(**options), relay)
         scene = Scene(venue, relay, source, asyncio.create_task(source.run()))
@@ -520,6 +529,108 @@ async def test_a_market_without_data_is_named_once_for_all_connections(caplog: p
         await eventually(lambda: scene.btc.price == 6.0)
         await asyncio.sleep(0.3)
         assert caplog.text.count("no data of") == 1
+
+
+# -- markets that fall silent
+
+
+@pytest.fixture
+def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation, "LOOK_EVERY", 0.02)
+
+
+async def known(scene: Scene) -> None:
+    """Wait until the source has looked at every market that spoke."""
+    await eventually(lambda: {feed.streams["data"].known for feed in scene.relay.feeds.values()} == {True})
+
+
+@pytest.mark.gen_test
+@pytest.mark.usefixtures("looking_often")
+async def test_a_market_without_data_is_subscribed_again_but_never_costs_the_connection() -> None:
+    async with running(first_data_timeout=0.05) as scene:
+        scene.venue.on_message = lambda frame: [["trade", "BTC-USD", 5.0]]
+        await eventually(lambda: scene.venue.received.count(["subscribe", "ETH-USD"]) == 4)
+        assert scene.venue.received.count(["subscribe", "BTC-USD"]) == 1
+        assert not scene.task.done()
+
+
+@pytest.mark.gen_test
+@pytest.mark.usefixtures("looking_often")
+async def test_a_market_that_was_refused_is_not_subscribed_again() -> None:
+    async with running(first_data_timeout=0.05) as scene:
+        scene.venue.on_message = lambda frame: [["trade", "BTC-USD", 5.0], ["refused", "ETH-USD", "it is halted"]]
+        await eventually(lambda: scene.relay.refused)
+        await asyncio.sleep(0.3)
+        assert len(scene.venue.received) == 2
+
+
+@pytest.mark.gen_test
+@pytest.mark.usefixtures("looking_often")
+async def test_a_stream_that_every_market_has_is_awaited_of_each(caplog: pytest.LogCaptureFixture) -> None:
+    class Booked(Acme):
+        streams = ("book",)
+
+    async with running(Booked, first_data_timeout=0.05) as scene:
+        scene.venue.on_message = lambda frame: [["trade", "BTC-USD", 5.0], ["book", "ETH-USD", 1, *SNAPSHOT]]
+        await eventually(lambda: "no book of BTC-USD; subscribing again" in caplog.text)
+
+
+@pytest.mark.gen_test
+@pytest.mark.usefixtures("looking_often")
+async def test_what_other_markets_have_is_awaited_too(caplog: pytest.LogCaptureFixture) -> None:
+    async with running(first_data_timeout=0.2) as scene:
+        scene.venue.on_message = lambda frame: [["trade", "BTC-USD", 5.0], ["book", "ETH-USD", 1, *SNAPSHOT]]
+        await eventually(lambda: "no book of BTC-USD; subscribing again" in caplog.text)
+        assert "of ETH-USD; subscribing" not in caplog.text, "it need not trade"
+
+
+@pytest.mark.gen_test
+async def test_a_channel_confirmed_for_other_markets_alone_is_subscribed_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running(first_data_timeout=0.1) as scene:
+        scene.venue.on_message = lambda frame: [
+            ["confirmed", frame[1], "book"], ["book", frame[1], 1, *SNAPSHOT], ["confirmed", "BTC-USD", "trade"]
+        ]  # fmt: skip
+        await eventually(lambda: len(scene.venue.received) == 3)
+        assert "no confirmation of trade of ETH-USD; subscribing again" in caplog.text
+        assert scene.venue.received[2] == ["subscribe", "ETH-USD"]
+
+
+@pytest.mark.gen_test
+@pytest.mark.usefixtures("looking_often")
+async def test_a_market_that_stops_is_subscribed_again_then_needs_a_new_connection_once() -> None:
+    clock = FakeClock()
+    async with running(clock=clock, first_data_timeout=0.1) as scene:
+        scene.venue.on_message = lambda frame: [["trade", frame[1], 5.0]]
+        await known(scene)
+        scene.venue.on_message = lambda frame: []
+        clock.advance(50)
+        await scene.venue.send(["trade", "BTC-USD", 6.0])
+        clock.advance(11)
+        assert str(await scene.lost()) == "no data of ETH-USD, though it was subscribed again"
+        assert scene.venue.received[2:] == [["subscribe", "ETH-USD"]] * 2
+        scene.relay.close("lost")
+        scene.venue.on_message = lambda frame: [["trade", "BTC-USD", 7.0]]
+        scene.task = asyncio.create_task(scene.source.run())
+        await eventually(lambda: scene.btc.price == 7.0)
+        clock.advance(1)
+        await eventually(lambda: scene.venue.received[2:].count(["subscribe", "ETH-USD"]) == 6)
+        assert not scene.task.done()
+
+
+@pytest.mark.gen_test
+@pytest.mark.usefixtures("looking_often")
+async def test_most_markets_silent_at_once_are_a_dead_connection() -> None:
+    clock = FakeClock()
+    async with running(clock=clock, symbols=("btc", "eth", "sol", "ada", "dot")) as scene:
+        scene.venue.on_message = lambda frame: [["trade", frame[1], 5.0]]
+        await known(scene)
+        clock.advance(50)
+        await scene.venue.send(["trade", "BTC-USD", 6.0])
+        clock.advance(11)
+        assert str(await scene.lost()) == "4 of 5 markets are silent, such as ETH-USD"
+        assert len(scene.venue.received) == 5
 
 
 # -- books
