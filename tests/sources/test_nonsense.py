@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from haunt_sources.binance.parser import parse as parse_binance
-from haunt_sources.bitfinex.parser import Reader
+from haunt_sources.bitfinex.parser import Reader as BitfinexReader
 from haunt_sources.bitget.parser import parse as parse_bitget
 from haunt_sources.bitstamp.parser import parse as parse_bitstamp
 from haunt_sources.bybit.parser import parse as parse_bybit
 from haunt_sources.coinbase.parser import parse as parse_coinbase
 from haunt_sources.cryptocom.parser import parse as parse_cryptocom
 from haunt_sources.gate.parser import parse as parse_gate
+from haunt_sources.gemini.parser import Reader as GeminiReader
 from haunt_sources.htx.parser import parse as parse_htx
 from haunt_sources.kraken.parser import checksum
 from haunt_sources.kraken.parser import parse as parse_kraken
@@ -51,7 +52,7 @@ BITFINEX: list[Any] = [
 
 def parse_bitfinex(frame: str | bytes) -> Iterable[Event]:
     """As on a connection that has just named its channels."""
-    read = Reader({})
+    read = BitfinexReader({})
     for number, channel in ((11, "ticker"), (12, "trades"), (13, "book")):
         list(read(json.dumps({"event": "subscribed", "channel": channel, "chanId": number, "symbol": "AB"})))
     return read(frame)
@@ -134,6 +135,15 @@ GATE: list[Any] = [
         "error": {"code": 2, "message": "no"},
     },
 ]
+GEMINI: list[Any] = [
+    {"e": "depthUpdate", "E": 9_000_000, "s": "ab", "U": 1, "u": 3, "b": [["3", "1.50"]], "a": [["4.0", "2"]]},
+    {"u": 3, "E": 9_000_000, "s": "ab", "b": "3", "B": "1.50", "a": "4.0", "A": "2"},
+    {"E": 9_000_000, "s": "ab", "t": 7, "p": "3.5", "q": "1", "m": True},
+    {"id": "+AB", "status": 200},
+    {"id": "+AB", "status": 400, "error": {"code": -1002, "msg": "no"}},
+    {"type": "l2_updates", "symbol": "AB", "changes": [["buy", "3", "1"], ["sell", "4", "1"]], "auction_events": [],
+     "trades": [{"symbol": "AB", "tid": 7, "price": "3.5", "quantity": "1", "side": "buy", "timestamp": 9}]},
+]  # fmt: skip
 HTX: list[Any] = [
     {"ch": f"market.AB.{channel}", "ts": 9, "tick": tick}
     for channel, tick in {
@@ -204,6 +214,7 @@ VENUES = {
     "coinbase": (parse_coinbase, COINBASE),
     "cryptocom": (parse_cryptocom, CRYPTOCOM),
     "gate": (parse_gate, GATE),
+    "gemini": (lambda frame: GeminiReader()(frame), GEMINI),
     "htx": (parse_htx, HTX),
     "kraken": (parse_kraken, KRAKEN),
     "kucoin": (parse_kucoin, KUCOIN),

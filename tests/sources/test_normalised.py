@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from haunt_sources.binance.parser import parse as parse_binance
-from haunt_sources.bitfinex.parser import Reader
+from haunt_sources.bitfinex.parser import Reader as BitfinexReader
 from haunt_sources.bitget.parser import parse as parse_bitget
 from haunt_sources.bitstamp.parser import parse as parse_bitstamp
 from haunt_sources.bybit.parser import parse as parse_bybit
 from haunt_sources.cryptocom.parser import parse as parse_cryptocom
 from haunt_sources.gate.parser import parse as parse_gate
+from haunt_sources.gemini.parser import Reader as GeminiReader
 from haunt_sources.htx.parser import parse as parse_htx
 from haunt_sources.kucoin.parser import parse as parse_kucoin
 from haunt_sources.okx.parser import parse as parse_okx
@@ -26,7 +27,7 @@ from haunt.plugin.stream_source import NONSENSE
 
 def parse_bitfinex(frame: str) -> Iterable[Event]:
     """As on a connection that has named the channel of the recorded book."""
-    read = Reader({})
+    read = BitfinexReader({})
     list(read('{"event":"subscribed","channel":"book","chanId":6959,"symbol":"ETHUSD"}'))
     return read(frame)
 
@@ -42,6 +43,7 @@ VENUES: dict[str, tuple[Callable[[str], Iterable[Event]], int]] = {
     "bybit-spot": (parse_bybit, 2),
     "crypto-com": (parse_cryptocom, 5),
     "gate-io": (parse_gate, 2),
+    "gemini": (lambda frame: GeminiReader()(frame), 4),
     "huobi": (parse_htx, 3),
     "kucoin": (parse_kucoin, 2),
     "okex": (parse_okx, 1),
@@ -81,7 +83,9 @@ def our_words(parse: Callable[[str], Iterable[Event]], frame: str) -> Iterator[t
 
 
 def their_words(event: dict[str, Any]) -> tuple[object, ...]:
-    kind, symbol, timestamp = event["type"], event["symbol"].upper(), milliseconds(event["timestamp"])
+    kind, symbol = event["type"], event["symbol"].upper()
+    # They give a message without a time that of its receipt.
+    timestamp = milliseconds(event["timestamp"]) if event["timestamp"] != event["localTimestamp"] else None
     if kind == "trade":
         return kind, symbol, event["id"], event["price"], event["amount"], event["side"], timestamp
     if kind == "book_ticker":
