@@ -9,7 +9,7 @@ docs/plugins.md builds one of each from nothing.
 from haunt.clock import Clock, milliseconds
 from haunt.errors import HauntError, PluginError, SourceLost
 from haunt.market.book import Book
-from haunt.market.candles import Candle
+from haunt.market.candles import Candle, candle_start, timeframe_milliseconds
 from haunt.market.events import (
     BookDelta,
     BookSnapshot,
@@ -25,9 +25,22 @@ from haunt.market.events import (
 )
 from haunt.market.symbols import Symbol
 from haunt.plugin.hookspecs import hookimpl
-from haunt.plugin.indicator import Indicator, IndicatorOptions, Reading
+from haunt.plugin.indicator import Indicator, IndicatorOptions, Reading, Timeframe
 from haunt.plugin.player import Player, find_adapter, make_player, paced
+from haunt.plugin.rating import ROUNDING, LevelOptions, RatedOptions, Strength, Turn, apart, outside, rated
 from haunt.plugin.relay import Instrument, Relay
+from haunt.plugin.rolling import (
+    AverageTrueRange,
+    Change,
+    Deviation,
+    Ema,
+    Highest,
+    Lowest,
+    Sum,
+    Total,
+    TrueRange,
+    Wilder,
+)
 from haunt.plugin.source import Source, SourceOptions
 from haunt.plugin.stream_source import StreamOptions, StreamSource
 from haunt.recording import Line, Recording, RecordingError
@@ -35,9 +48,11 @@ from haunt.recording import Line, Recording, RecordingError
 __version__ = "0.1.0"
 
 __all__ = [
-    "Book", "BookDelta", "BookSnapshot", "Candle", "Clock", "Event", "FrameNumber", "HauntError",
-    "Indicator", "IndicatorOptions", "Instrument", "Level", "Line", "Player", "PluginError", "Quote",
+    "ROUNDING", "AverageTrueRange", "Book", "BookDelta", "BookSnapshot", "Candle", "Change", "Clock",
+    "Deviation", "Ema", "Event", "FrameNumber", "HauntError", "Highest", "Indicator", "IndicatorOptions",
+    "Instrument", "Level", "LevelOptions", "Line", "Lowest", "Player", "PluginError", "Quote", "RatedOptions",
     "Reading", "Recording", "RecordingError", "Refused", "Relay", "Side", "Source", "SourceLost",
-    "SourceOptions", "StreamOptions", "StreamSource", "Subscribed", "Symbol", "Ticker", "Trade",
-    "find_adapter", "hookimpl", "make_player", "milliseconds", "paced",
+    "SourceOptions", "StreamOptions", "StreamSource", "Strength", "Subscribed", "Sum", "Symbol", "Ticker",
+    "Timeframe", "Total", "Trade", "TrueRange", "Turn", "Wilder", "apart", "candle_start", "find_adapter",
+    "hookimpl", "make_player", "milliseconds", "outside", "paced", "rated", "timeframe_milliseconds",
 ]  # fmt: skip
