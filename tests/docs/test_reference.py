@@ -23,6 +23,7 @@ from haunt.plugin import hookspecs
 from haunt.plugin.registry import Registry, State, options_class
 
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+INDICATORS = (ROOT / "docs" / "indicators.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 ANNOTATED = read(ROOT / "config" / "config.yaml").data
 HOOKS = [name for name, hook in vars(hookspecs).items() if hasattr(hook, f"{hookspecs.GROUP}_spec")]
@@ -97,7 +98,9 @@ def test_what_a_plugin_may_set_call_or_implement_is_documented(cls: type, headin
     assert public(cls) <= words(PLUGINS if cls is haunt.Source else section)
 
 
-@pytest.mark.parametrize("options", [haunt.SourceOptions, haunt.StreamOptions, haunt.IndicatorOptions])
+@pytest.mark.parametrize(
+    "options", [haunt.SourceOptions, haunt.StreamOptions, haunt.IndicatorOptions, haunt.RatedOptions]
+)
 def test_options_a_plugin_inherits_are_documented(options: type[BaseModel]) -> None:
     own = {name for name in options.model_fields if name in vars(options)["__annotations__"]}
     assert own <= rows(PLUGINS, "### Options").keys()
@@ -128,13 +131,15 @@ def test_an_option_of_a_symbol_or_an_instance_is_in_the_annotated_file() -> None
 
 @pytest.mark.parametrize("name", IN_TREE)
 def test_an_option_of_a_plugin_is_documented(name: str) -> None:
-    """In the annotated file, once for all sources where they share it, or in a table of its own."""
+    """Of a source in the annotated file, once for all where they share it, or in a table of its own; of an indicator
+    in the table of all or in its own."""
     record = Registry().load(name)
     cls = record.source or record.indicator
     assert cls is not None
-    section = ANNOTATED["sources" if record.source else "indicators"]
-    known = {*(section.get(name) or ()), *(section["coinbase"] if record.source else ())}
-    table = rows(OPERATIONS, f"### {name}") if f"### {name}\n" in OPERATIONS else {}
+    document, known = INDICATORS, {*haunt.RatedOptions.model_fields}
+    if record.source:
+        document, known = OPERATIONS, {*(ANNOTATED["sources"].get(name) or ()), *ANNOTATED["sources"]["coinbase"]}
+    table = rows(document, f"### {name}") if f"### {name}\n" in document else {}
     assert options_class(cls).model_fields.keys() <= known | table.keys()
 
 
