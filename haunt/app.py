@@ -165,6 +165,15 @@ class Haunt:
             "broken": [{"kind": one.kind, "name": one.name, "reason": one.reason} for one in self.broken],
         }
 
+    def explain(self, symbol: str) -> dict[str, Any]:
+        """How the price of a symbol came about, as JSON data."""
+        explanation = self.market.explain(symbol)
+        return {
+            **explanation._asdict(),
+            "markets": [say._asdict() for say in explanation.markets],
+            "left_out": [crossing._asdict() for crossing in explanation.left_out],
+        }
+
     def _source_health(self, status: SourceStatus) -> dict[str, Any]:
         relay = self.relays[status.name]
         now = self.clock.monotonic()

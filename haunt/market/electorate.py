@@ -201,6 +201,12 @@ class Electorate:
         sure = not wide and not flags and len(self.counted) >= LEAST_VENUES
         return Doubt(dispersion, "high" if sure else "low", flags)
 
+    def rate_of(self, vote: Vote) -> float | None:
+        """What its quote currency is worth in USD, or is taken for; None when nobody knows."""
+        if vote.why_not is None:
+            return vote.rate
+        return self._rates.get(vote.feed.quote, 1.0 if self.assumed else None)
+
     def implied_rates(self) -> dict[str, float]:
         """What the quote currencies are worth in USD, by the prices of this symbol in USD and in them, where enough
         venues quote it in both."""

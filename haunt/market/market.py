@@ -9,8 +9,9 @@ from typing import Literal, TypeAlias
 from haunt.clock import Clock
 from haunt.market.electorate import USD, Electorate
 from haunt.market.events import Event, Quote, Ticker, Trade
+from haunt.market.explain import Explanation, explain
 from haunt.market.feed import Feed
-from haunt.market.merged_book import VenueBook, merge_books
+from haunt.market.merged_book import VenueBook, crossings, merge_books
 from haunt.market.published import CompositePrice, Doubt, MergedBook
 from haunt.market.signals import Signals
 from haunt.market.symbols import Symbol, Symbols
@@ -143,14 +144,16 @@ class Market:
         """How sure its price is."""
         return self._quotations[symbol].electorate.doubt
 
+    def explain(self, symbol: str) -> Explanation:
+        """How its price came about."""
+        quotation = self._quotations[symbol]
+        left_out = crossings(self._books(quotation))
+        return explain(quotation.symbol, quotation.electorate, self.price(symbol), left_out, self._clock.monotonic())
+
     def book(self, symbol: str, depth: int) -> MergedBook | None:
         """The merged book of the venues whose books are whole and fresh; None when there is none."""
         quotation = self._quotations[symbol]
-        now = self._clock.monotonic()
-        books = [
-            VenueBook(vote.feed.venue, vote.feed.book, rate, now - (vote.feed.received or 0.0))
-            for vote, rate in quotation.electorate.with_books().items()
-        ]
+        books = self._books(quotation)
         bids, asks = merge_books(books, quotation.symbol, depth)
         if not bids and not asks:
             return None
@@ -225,6 +228,13 @@ class Market:
             return False
         logger.warning("No venue gives 24 hour figures of %s: its change_24h begins at 0", quotation.symbol.name)
         return True
+
+    def _books(self, quotation: Quotation) -> list[VenueBook]:
+        now = self._clock.monotonic()
+        return [
+            VenueBook(vote.feed.venue, vote.feed.book, rate, now - (vote.feed.received or 0.0))
+            for vote, rate in quotation.electorate.with_books().items()
+        ]
 
     def _change_book(self, quotation: Quotation) -> None:
         quotation.book_changes += 1

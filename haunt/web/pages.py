@@ -1,4 +1,4 @@
-"""The front page, /health, and what is said of everything else."""
+"""The front page, /health, /api, and what is said of everything else."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tornado.web import RequestHandler, url
 
 from haunt.stream.admission import Admission
+from haunt.stream.protocol import shortened
 
 if TYPE_CHECKING:
     from haunt.app import Haunt
@@ -18,7 +19,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Page(RequestHandler):
-    """Read by whoever asks this server by one of its own names; it says nothing worth keeping or framing."""
+    """Read by whoever asks this server by one of its own names; it says nothing worth keeping or framing.
+
+    What is `guarded` is for those alone who may connect to the WebSocket.
+    """
+
+    guarded = False
 
     def initialize(self, haunt: Haunt) -> None:
         self.haunt = haunt
@@ -35,13 +41,19 @@ class Page(RequestHandler):
 
     def prepare(self) -> None:
         server = self.haunt.config.server
-        door = Admission(host=server.host, allowed_hosts=server.allowed_hosts)
-        refusal = door.host_refusal(self.request.headers)
+        door = Admission(
+            host=server.host,
+            token=server.token,
+            allowed_origins=server.allowed_origins,
+            allowed_hosts=server.allowed_hosts,
+        )
+        headers, token = self.request.headers, self.get_query_argument("token", None)
+        refusal = door.refusal(headers, token=token, total=0, of_peer=0) if self.guarded else door.host_refusal(headers)
         if refusal is not None:
             self.answer(refusal.status, {"error": refusal.code, "message": refusal.message})
 
-    def head(self) -> None:
-        self.get()
+    def head(self, *path: str) -> None:
+        self.get(*path)
 
     def answer(self, status: int, data: Any) -> None:
         """Finish with this as JSON."""
@@ -74,15 +86,35 @@ class Health(Page):
         self.answer(200, self.haunt.health())
 
 
+class Explain(Page):
+    """How the price of a symbol came about."""
+
+    guarded = True
+
+    def get(self, text: str) -> None:
+        symbol = self.haunt.symbols.find(text)
+        if symbol is None:
+            self.answer(404, {"error": "invalid_symbol", "message": f"Symbol '{shortened(text)}' not found"})
+        else:
+            self.answer(200, self.haunt.explain(symbol))
+
+
 class NotFound(Page):
     """Every other path."""
 
     def get(self) -> None:
-        self.answer(404, {"error": "not_found", "message": "There are /, /health and, for WebSocket clients, /ws"})
+        paths = "/, /health, /api/explain/SYMBOL and, for WebSocket clients, /ws"
+        self.answer(404, {"error": "not_found", "message": f"There are {paths}"})
 
 
 def page_handlers(haunt: Haunt) -> list[Any]:
     """The last of them takes every path that is left."""
     return [
-        url(path, page, {"haunt": haunt}) for path, page in ((r"/", FrontPage), (r"/health", Health), (r".*", NotFound))
+        url(path, page, {"haunt": haunt})
+        for path, page in (
+            (r"/", FrontPage),
+            (r"/health", Health),
+            (r"/api/explain/([^/]+)", Explain),
+            (r".*", NotFound),
+        )
     ]

@@ -18,6 +18,8 @@ import haunt
 import haunt.testing
 from haunt.config.document import read
 from haunt.config.model import FIXED, InstanceOptions, SymbolOptions
+from haunt.market.explain import WhyNoVote
+from haunt.market.merged_book import Crossing
 from haunt.market.supervisor import SourceState
 from haunt.plugin import hookspecs
 from haunt.plugin.registry import Registry, State, options_class
@@ -160,6 +162,21 @@ def test_every_field_of_health_is_documented_and_no_other(demo: Running) -> None
     with urlopen(f"http://localhost:{demo.port}/health") as answer:
         health = json.load(answer)
     assert rows(OPERATIONS, "## /health").keys() == {*fields(health)}
+
+
+def test_every_field_of_an_explanation_is_documented_and_no_other(demo: Running) -> None:
+    with urlopen(f"http://localhost:{demo.port}/api/explain/btc") as answer:
+        explanation = json.load(answer)
+    explanation["left_out"] = explanation["left_out"] or [Crossing("acme", "bids", 1.0)._asdict()]
+    for lists in ("markets", "left_out"):
+        explanation[lists] = {"N": explanation[lists][0]}
+    documented = rows(OPERATIONS, "## /api/explain/SYMBOL").keys()
+    assert documented == {*fields(explanation), "why_not"} | {*reasons(WhyNoVote)}
+
+
+def reasons(names: object) -> Iterator[str]:
+    for part in get_args(names):
+        yield from [part] if isinstance(part, str) else reasons(part)
 
 
 def fields(part: dict[str, Any], path: str = "") -> Iterator[str]:

@@ -102,7 +102,24 @@ async def test_health_is_degraded_while_a_source_is_down(tmp_path: Path):
 
 
 @pytest.mark.gen_test
-@pytest.mark.parametrize("path", ["/", "/health", "/nothing"])
+async def test_explanation_is_found_by_any_name_of_a_symbol(tmp_path: Path):
+    configuration = SIMULATED.replace("[btc, eth, usdt]", "{btc: {aliases: [xbt]}, eth: , usdt: }")
+    async with running(tmp_path, configuration) as haunt:
+        answers = [await get(haunt, f"/api/explain/{name}") for name in ("btc", "XBT", "%20Btc")]
+    assert [(answer.code, json.loads(answer.body)["symbol"]) for answer in answers] == [(200, "btc")] * 3
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize(("headers", "status"), [({}, 401), ({"Authorization": "Bearer secret"}, 200)])
+async def test_market_data_is_for_those_who_have_the_token_and_health_is_for_all(tmp_path: Path, headers, status: int):
+    configuration = SIMULATED.replace("{port: 0}", "{port: 0, token: secret}")
+    async with running(tmp_path, configuration) as haunt:
+        assert (await get(haunt, "/api/explain/btc", headers=headers)).code == status
+        assert (await get(haunt, "/health", headers=headers)).code == 200
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("path", ["/", "/health", "/api/explain/btc", "/nothing"])
 async def test_head_is_get_without_the_body(tmp_path: Path, path: str):
     async with running(tmp_path) as haunt:
         full, head = await get(haunt, path), await get(haunt, path, method="HEAD")
@@ -120,6 +137,9 @@ async def test_head_is_get_without_the_body(tmp_path: Path, path: str):
         ("GET", "/%00", 404, "not_found"),
         ("GET", "//", 404, "not_found"),
         ("GET", "/health/", 404, "not_found"),
+        ("GET", "/api/explain/xyz", 404, "invalid_symbol"),
+        ("GET", "/api/explain/", 404, "not_found"),
+        ("GET", "/api/explain/%ff", 400, "bad_request"),
         ("POST", "/health", 405, "method_not_allowed"),
         ("DELETE", "/", 405, "method_not_allowed"),
     ],
@@ -133,7 +153,7 @@ async def test_what_is_not_there_is_refused_in_json(tmp_path: Path, method: str,
 
 
 @pytest.mark.gen_test
-@pytest.mark.parametrize("path", ["/", "/health", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/health", "/api/explain/btc", "/nothing"])
 async def test_page_that_rebound_its_name_to_this_machine_reads_nothing(tmp_path: Path, path: str):
     async with running(tmp_path) as haunt:
         answer = await get(haunt, path, headers={"Host": f"evil.example:{haunt.port}"})

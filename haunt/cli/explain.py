@@ -1,0 +1,132 @@
+"""`haunt explain`: how a server's price of a symbol came about."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+from urllib.error import HTTPError
+from urllib.parse import quote, urlsplit
+from urllib.request import urlopen
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from haunt.cli.updates import clean
+
+DEFAULT_URL = "http://localhost:3000"
+SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+TIMEOUT = 10.0  # seconds
+PIPE_WIDTH = 200  # columns where there is no terminal
+COLUMNS = ("venue", "market", "price", "rate", "in USD", "age", "off", "weight", "vote", "")
+
+Data: TypeAlias = Mapping[str, Any]
+
+
+@click.command()
+@click.argument("symbol")
+@click.option("--url", envvar="HAUNT_URL", default=DEFAULT_URL, show_default=True, help="The server's address.")
+@click.option("--json", "as_json", is_flag=True, help="Print the server's answer as it is.")
+def explain(symbol: str, url: str, as_json: bool) -> None:
+    """Show what each venue says of SYMBOL, what it counts for or why not, and the price that follows.
+
+    The address of the WebSocket will do for URL, too.
+
+    Example: haunt explain btc
+    """
+    answer = _fetch(_address(url, symbol))
+    if as_json:
+        click.echo(answer.strip())
+        return
+    said = json.loads(answer)
+    click.echo("\n".join(summary(said)))
+    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table(said["markets"]))
+
+
+def _address(url: str, symbol: str) -> str:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise click.UsageError(f"{clean(url)} is no address of a server; write it like {DEFAULT_URL}")
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{SCHEMES[parts.scheme]}://{parts.netloc}/api/explain/{quote(symbol, safe='')}{query}"
+
+
+def _fetch(address: str) -> str:
+    name = address.partition("/api/")[0]
+    try:
+        with urlopen(address, timeout=TIMEOUT) as answer:
+            return str(answer.read().decode())
+    except HTTPError as error:
+        raise click.ClickException(f"{name} refuses: {_refusal(error)}") from None
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        raise click.ClickException(
+            f"{name} cannot be reached: {clean(getattr(reason, 'strerror', None) or reason)}"
+        ) from None
+
+
+def _refusal(error: HTTPError) -> str:
+    try:
+        return clean(json.loads(error.read())["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"{error.code} {clean(error.reason)}"
+
+
+# -- as text
+
+
+def summary(said: Data) -> list[str]:
+    """The price and what is to be known of it, a line each."""
+    if said["price"] is None:
+        return [f"{clean(said['symbol'])} has no price yet"]
+    lines = [
+        f"{clean(said['symbol'])} {number(said['price'])}"
+        + (" (stale: nobody says anything any more)" if said["stale"] else "")
+    ]
+    if said["unrounded"] is not None:
+        lines.append(
+            f"{said['method']} {number(said['unrounded'])}, median {number(said['median'])}, "
+            f"clamped to {number(said['low'])} to {number(said['high'])}"
+        )
+    flags = "".join(f", {clean(flag)}" for flag in said["flags"])
+    lines.append(f"confidence {clean(said['confidence'])}, dispersion {number(said['dispersion'])}{flags}")
+    lines += [
+        f"left out of the order book: the {clean(one['side'])} of {clean(one['venue'])} from {number(one['price'])}"
+        for one in said["left_out"]
+    ]
+    return lines
+
+
+def table(markets: list[Data]) -> Table:
+    columns = Table(box=None, pad_edge=False, header_style="bold")
+    for title in COLUMNS:
+        columns.add_column(title, justify="left" if title in ("venue", "market", "") else "right")
+    for one in markets:
+        columns.add_row(*[Text(cell, style="dim" if one["why_not"] else "") for cell in row(one)])
+    return columns
+
+
+def row(one: Data) -> list[str]:
+    return [
+        clean(one["venue"]),
+        clean(one["market"]),
+        number(one["price"]),
+        f"{number(one['rate'])} {clean(one['quote'])}".strip(),
+        number(one["usd"]),
+        "" if one["age"] is None else f"{one['age']:.1f} s",
+        "" if one["deviation"] is None else f"{one['deviation']:+.3%}",
+        "" if one["vote"] is None else f"{one['weight']:.1%}",
+        number(one["vote"]),
+        clean(one["why_not"] or ""),
+    ]
+
+
+def number(value: float | None) -> str:
+    return "" if value is None else f"{value:.10g}"
