@@ -139,6 +139,21 @@ def test_frame_that_makes_no_sense_is_refused(frame: str) -> None:
         list(parse(frame))
 
 
+def test_price_of_zero_with_a_size_loses_the_book() -> None:
+    relay = Relay("kucoin", wanted=(), deliver=lambda feed, event: None)
+    feed = relay.add(Instrument("BTC-USDT", "BTC", "USDT"), "btc")
+    source = KuCoin(KuCoinOptions(), relay)
+    relay.publish(BookSnapshot("BTC-USDT", BOOK["bids"], BOOK["asks"], 13, None, MS, apart=True))
+    numbers = {"sequenceStart": 14, "sequenceEnd": 14}
+    source.receive(
+        json.dumps(push("level2", "trade.l2update", DELTA | numbers | {"changes": {"bids": [], "asks": []}}))
+    )
+    assert (feed.book_state, feed.sequence) == ("synced", 14)
+    impossible = {"changes": {"bids": [["0", "2", "15"]], "asks": []}, "sequenceStart": 15, "sequenceEnd": 15}
+    source.receive(json.dumps(push("level2", "trade.l2update", DELTA | impossible)))
+    assert (feed.book_state, relay.rejected) == ("lost", 1)
+
+
 def test_fetched_book_is_as_deep_as_its_url_says() -> None:
     snapshot = BookSnapshot("BTC-USDT", BOOK["bids"], BOOK["asks"], 13, None, MS, apart=True)
     assert list(parse_response(BOOK_URL, json.dumps(ok(BOOK)))) == [Subscribed("BTC-USDT", "level2", 100), snapshot]
@@ -229,7 +244,7 @@ async def test_after_the_welcome_markets_are_subscribed_and_those_of_a_refused_m
         await eventually(lambda: relay.refused)
         await eventually(lambda: any(message["type"] == "ping" for message in venue.received))
         topics = [message["topic"] for message in venue.received if message["type"] == "subscribe"]
-        assert topics[:4] == [f"/market/{name}:BTC-USDT,ETH-USDT" for name in ("snapshot", "ticker", "match", "level2")]
+        assert topics[:4] == [f"/market/{name}:BTC-USDT,ETH-USDT" for name in ("level2", "match", "ticker", "snapshot")]
         assert {f"/market/level2:{name}" for name in ("BTC-USDT", "ETH-USDT")} <= {*topics[4:]}
         assert relay.refused == {"ETH-USDT": "topic is not found (code 404)"}
         await venue.send(push("level2", "trade.l2update", DELTA))

@@ -52,9 +52,9 @@ class Gate(StreamSource):
     def subscribe_messages(self, venue_symbols: Sequence[str]) -> Iterator[str]:
         # A message that names a market unknown to Gate is refused whole, so each names one.
         for venue_symbol in venue_symbols:
-            yield _message("subscribe", "spot.tickers", venue_symbol)
-            yield _message("subscribe", "spot.trades", venue_symbol)
             yield _message("subscribe", "spot.obu", self._book(venue_symbol))
+            yield _message("subscribe", "spot.trades", venue_symbol)
+            yield _message("subscribe", "spot.tickers", venue_symbol)
 
     def parse(self, frame: str | bytes) -> Sequence[Event]:
         return parse(frame)

@@ -48,7 +48,7 @@ class Htx(StreamSource):
 
     def subscribe_messages(self, venue_symbols: Sequence[str]) -> Iterator[str]:
         for venue_symbol in venue_symbols:
-            for channel in ("detail", "bbo", "trade.detail", self.options.book):
+            for channel in (self.options.book, "bbo", "trade.detail", "detail"):
                 yield _message("sub", venue_symbol, channel)
 
     def parse(self, frame: str | bytes) -> Iterable[Event]:

@@ -21,7 +21,7 @@ from haunt_sources.kucoin.parser import (
     parse_response,
 )
 
-CHANNELS = ("snapshot", "ticker", "match", "level2")
+CHANNELS = ("level2", "match", "ticker", "snapshot")
 TOPICS_PER_CONNECTION = 300  # and a hundred markets in a message
 MOST_CANDLES = 1500
 MINUTE = 60_000
@@ -110,7 +110,7 @@ class KuCoin(StreamSource):
         return parse_response(url, body)
 
     def _subscription(self, channel: str, venue_symbols: Sequence[str]) -> str:
-        number = f"{channel}:{venue_symbols[0]}"
+        number = f"{channel}:{venue_symbols[0]}:{len(venue_symbols)}"
         self._asked[number] = Asked(channel, venue_symbols)
         topic = f"/market/{channel}:{','.join(venue_symbols)}"
         return ujson.dumps(

@@ -28,6 +28,7 @@ from haunt import (
 
 LEVELS = 100  # of each side of a book that anyone may fetch
 NANOSECONDS = 1_000_000  # in a millisecond
+NO_LEVEL = ["0", "0"]
 
 
 class Asked(NamedTuple):
@@ -111,8 +112,8 @@ def _delta(venue_symbol: str, data: dict[str, Any]) -> BookDelta:
 
 
 def _levels(changes: list[list[str]]) -> list[Level]:
-    # A price of zero is no level: only its number counts.
-    return [change[:2] for change in changes if change[0] != "0"]
+    # A price and a size of zero are no level: only their number counts.
+    return [level for *level, _ in changes if level != NO_LEVEL]
 
 
 def _quote(venue_symbol: str, data: dict[str, Any]) -> Quote:
