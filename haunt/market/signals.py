@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Real
 from traceback import format_exception_only
-from typing import TypeAlias, get_args
+from typing import Any, TypeAlias, get_args
 
 from haunt.errors import PluginError
 from haunt.market.candles import Candle, CandleSeries, candle_start, timeframe_milliseconds
 from haunt.market.published import Signal
 from haunt.market.symbols import SIGNIFICANT_DIGITS
 from haunt.plugin.indicator import Indicator, IndicatorOptions, Reading, SignalState
+from haunt.plugin.state import restore, saved
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +71,7 @@ class Signals:
         self._publish = publish
         self._failures: dict[str, int] = {}
         self._logged: dict[str, int] = {}
+        self._unsaved: set[str] = set()
         by_timeframe: dict[str, list[Instance]] = {}
         for instance in indicators:
             by_timeframe.setdefault(instance[2].timeframe, []).append(instance)
@@ -118,6 +121,71 @@ class Signals:
             for line in track.lines
             if line.last is not None and line.name not in self.stopped
         ]
+
+    def peek(self, symbol: str) -> dict[str, Reading]:
+        """What each indicator would say if its running candle closed as it is. Changes nothing and is no signal.
+        Who warms up, fails or is stopped is left out."""
+        readings = {}
+        for track in self._by_symbol.get(symbol, ()):
+            candle = track.series.running
+            for line in track.lines:
+                if candle is None or line.indicator is None or line.name in self.stopped:
+                    continue
+                with suppress(Exception):
+                    reading = _checked(line.indicator.peek(candle))
+                    if reading is not None:
+                        readings[line.name] = reading
+        return readings
+
+    def save(self, symbol: str) -> dict[str, Any]:
+        """Running candles, indicators and last signals of a symbol, as JSON data. What cannot be saved starts anew."""
+        return {
+            track.timeframe: {
+                "series": saved(track.series),
+                "next_start": track.next_start,
+                "indicators": {line.name: self._saved(line) for line in track.lines},
+            }
+            for track in self._by_symbol.get(symbol, ())
+        }
+
+    def restore(self, symbol: str, data: Mapping[str, Any]) -> None:
+        """Go on where another one saved this symbol, before its first price. What does not fit starts anew, and is
+        logged. Time that has passed since is a time without prices."""
+        for track in self._by_symbol.get(symbol, ()):
+            try:
+                self._restore(track, data.get(track.timeframe))
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                logger.warning("Candles of %s in %s start anew: %s", symbol, track.timeframe, error)
+
+    def _saved(self, line: _Line) -> dict[str, Any]:
+        state = None
+        try:
+            state = line.indicator and line.indicator.save()
+        except Exception as error:
+            if line.name not in self._unsaved:
+                self._unsaved.add(line.name)
+                logger.error("Indicator %s cannot be saved, it will start anew: %s", line.name, error)
+        last = line.last and {**line.last._asdict(), "values": dict(line.last.values)}
+        return {"state": state, "last": last}
+
+    def _restore(self, track: _Track, data: Any) -> None:
+        if data is None:
+            return
+        restore(track.series, data["series"])
+        track.next_start = data["next_start"]
+        for line in track.lines:
+            kept = data["indicators"].get(line.name)
+            if kept is None:
+                continue
+            line.last = kept["last"] and Signal(**kept["last"])
+            if kept["state"] is None:
+                continue
+            try:
+                indicator = line.make(line.options)
+                indicator.restore(kept["state"])
+                line.indicator = indicator
+            except Exception as error:
+                logger.warning("Indicator %s starts anew for %s: %s", line.name, track.symbol, error)
 
     def _feed(self, track: _Track, closed: list[Candle]) -> None:
         length = track.series.length

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import random
 from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
-from haunt_indicators.macd import Macd, MacdOptions
-from haunt_indicators.rsi import Rsi, RsiOptions
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from haunt import Candle, Indicator, IndicatorOptions, Reading
 from haunt.market.candles import MOST_FILLED
@@ -221,42 +217,103 @@ def test_after_a_hole_the_indicators_start_anew():
     assert [(signal.timestamp - late, signal.values["seen"]) for signal in sent] == [(2 * MINUTE, 2.0)]
 
 
-# -- closed candles only: the same sequence live and in replay
-
-REAL = (("rsi", Rsi, RsiOptions(period=5)), ("macd", Macd, MacdOptions(fast=3, slow=6, signal=3)))
+# -- the running candle, and restarts
 
 
-def replayed(closes: list[float]) -> list[Signal]:
-    engine, sent = signals(*REAL)
-    play(engine, closes)
-    return sent
+def test_a_restart_within_a_candle_keeps_what_was_seen_of_it():
+    engine, sent = signals()
+    play(engine, [100.0])
+    engine.price("btc", 120.0, START + MINUTE)
+    engine.trade("btc", 1.5, START + MINUTE + 1)
+    other, again = signals()
+    other.restore("btc", json.loads(json.dumps(engine.save("btc"))))
+    for one in (engine, other):
+        one.trade("btc", 2.0, START + MINUTE + 2)
+        one.tick(START + 2 * MINUTE)
+    assert again == sent
+    assert [signal.values["volume"] for signal in again] == [3.5]
 
 
-def live(closes: list[float], chance: random.Random) -> list[Signal]:
-    """The same closes, each at the end of a minute of other prices, trades and ticks."""
-    engine, sent = signals(*REAL)
-    for position, close in enumerate(closes):
-        moments = sorted(chance.sample(range(MINUTE - 1), 8))
-        for moment in moments:
-            now = START + position * MINUTE + moment
-            engine.price("btc", close * chance.uniform(0.5, 2.0), now)
-            engine.trade("btc", 1.0, now)
-            engine.tick(now)
-        engine.price("btc", close, START + (position + 1) * MINUTE - 1)
-    engine.tick(START + len(closes) * MINUTE)
-    return sent
+def test_a_peek_says_what_closing_the_running_candle_would_say():
+    engine, sent = signals(("level", Level, ONE_MINUTE), answering(failing))
+    play(engine, [100.0])
+    assert engine.peek("eth") == {}
+    engine.price("btc", 120.0, START + MINUTE)
+    peeked = engine.peek("btc")
+    assert sent == []
+    engine.tick(START + 2 * MINUTE)
+    assert peeked == {"level": Reading(120.0, "sell", 0.5, {"seen": 2, "volume": 0.0})}
+    assert [signal.value for signal in sent] == [120.0]
 
 
-@settings(deadline=None, max_examples=30)
-@given(st.lists(st.integers(90, 110).map(float), min_size=30, max_size=60), st.randoms(use_true_random=False))
-def test_live_and_replay_give_the_same_signals(closes, chance):
-    assert live(closes, chance) == replayed(closes)
+def test_who_is_new_since_the_save_begins_and_who_is_gone_is_forgotten():
+    engine, _ = signals(("old", Level, ONE_MINUTE), ("kept", Level, ONE_MINUTE))
+    play(engine, [100.0, 120.0])
+    other, sent = signals(("kept", Level, ONE_MINUTE), ("new", Level, ONE_MINUTE))
+    other.restore("btc", engine.save("btc"))
+    other.restore("eth", engine.save("btc"))
+    play(other, [120.0, 120.0, 100.0], start=START + 2 * MINUTE)
+    assert [(signal.indicator, signal.signal) for signal in sent] == [
+        ("new", "sell"),
+        ("kept", "neutral"),
+        ("new", "neutral"),
+    ]
 
 
-def test_a_replay_gives_signals_of_both_kinds_at_all():
-    chance = random.Random(1)
-    said = {(signal.indicator, signal.signal) for signal in replayed([chance.uniform(90, 110) for _ in range(300)])}
-    assert said >= {("rsi", "buy"), ("rsi", "sell"), ("rsi", "neutral"), ("macd", "buy"), ("macd", "sell")}
+class Strict(Level):
+    """The next version of Level."""
+
+    version = 2
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (
+            lambda data: data["1m"]["indicators"]["level"].update(state={"indicator": "x"}),
+            "Indicator level starts anew for btc",
+        ),
+        (lambda data: data["1m"].update(series={}), "Candles of btc in 1m start anew"),
+        (lambda data: data["1m"].pop("next_start"), "Candles of btc in 1m start anew"),
+        (lambda data: data.update({"1m": 5}), "Candles of btc in 1m start anew"),
+    ],
+)
+def test_what_does_not_fit_starts_anew_and_says_so(damage, complaint, caplog):
+    engine, _ = signals()
+    play(engine, [100.0, 120.0])
+    data = json.loads(json.dumps(engine.save("btc")))
+    damage(data)
+    other, sent = signals()
+    other.restore("btc", data)
+    play(other, [100.0, 80.0], start=START + 2 * MINUTE)
+    assert [signal.signal for signal in sent] == ["buy"]
+    assert complaint in caplog.text
+
+
+def test_another_version_of_an_indicator_keeps_its_last_signal_and_warms_up_again(caplog):
+    engine, _ = signals()
+    play(engine, [100.0, 120.0])
+    other, sent = signals(("level", Strict, ONE_MINUTE))
+    other.restore("btc", engine.save("btc"))
+    assert [signal.signal for signal in other.last("btc")] == ["sell"]
+    play(other, [100.0, 100.0], start=START + 2 * MINUTE)
+    assert [(signal.signal, signal.timestamp) for signal in sent] == [("neutral", START + 4 * MINUTE)]
+    assert "version was 1, now it is 2" in caplog.text
+
+
+def test_an_indicator_that_cannot_be_saved_is_named_once_and_disturbs_no_other(caplog):
+    class Unsaved(Level):
+        def __init__(self, options: IndicatorOptions) -> None:
+            super().__init__(options)
+            self._closes = {1.0}
+
+    engine, _ = signals(("unsaved", Unsaved, ONE_MINUTE), ("level", Level, ONE_MINUTE))
+    play(engine, [100.0, 120.0])
+    states = [engine.save("btc")["1m"]["indicators"] for _ in range(3)][-1]
+    assert (states["unsaved"]["state"], states["level"]["state"]["state"]) == (None, {"_seen": 2})
+    assert [record.getMessage() for record in caplog.records] == [
+        "Indicator unsaved cannot be saved, it will start anew: a set cannot be part of an indicator's state"
+    ]
 
 
 # -- indicators that fail
