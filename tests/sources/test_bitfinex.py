@@ -58,6 +58,13 @@ def events(frame: str) -> list[Event]:
     return heard
 
 
+def changed(*frames: str) -> list[Event]:
+    """What a connection hears of these changes of a book that began empty."""
+    read = reader()
+    list(read("[13,[],1]"))
+    return [event for frame in frames for event in read(frame)]
+
+
 def test_book_begins_with_all_its_levels_in_the_digits_they_were_sent_in() -> None:
     frame = f"[13,[[100.10,2,0.50],[99,1,1e-7],[101,3,-2.0]],7,{MS}]"
     assert events(frame) == [
@@ -66,18 +73,31 @@ def test_book_begins_with_all_its_levels_in_the_digits_they_were_sent_in() -> No
     ]
 
 
-@pytest.mark.parametrize(
-    ("level", "bids", "asks"),
-    [
-        ("[100.10,2,0.50]", [("100.10", "0.50")], []),
-        ("[101.0,1,-3.25]", [], [("101.0", "3.25")]),
-        ("[100.10,0,1]", [("100.10", "0")], []),
-        ("[101.0,0,-1]", [], [("101.0", "0")]),
-    ],
-    ids=["bid", "ask", "no more bid", "no more ask"],
-)
-def test_level_of_the_book_is_a_delta(level: str, bids: Any, asks: Any) -> None:
-    assert events(f"[13,{level},8,{MS}]") == [FrameNumber(8), BookDelta(SYMBOL, bids, asks, None, None, None, MS)]
+def test_levels_that_change_together_are_one_delta() -> None:
+    assert changed(f"[13,[[100.10,0,1],[101.0,0,-1],[99.5,2,0.50],[102,1,-3.25]],8,{MS}]") == [
+        FrameNumber(8),
+        BookDelta(SYMBOL, [("100.10", "0"), ("99.5", "0.50")], [("101.0", "0"), ("102", "3.25")], None, None, None, MS),
+    ]
+
+
+def test_level_that_changes_alone_is_a_delta() -> None:
+    assert changed("[13,[100.10,2,0.50],8]", "[13,[101.0,0,-1],9]") == [
+        FrameNumber(8),
+        BookDelta(SYMBOL, [("100.10", "0.50")], [], None, None, None, None),
+        FrameNumber(9),
+        BookDelta(SYMBOL, [], [("101.0", "0")], None, None, None, None),
+    ]
+
+
+def test_book_of_another_number_begins_with_all_its_levels() -> None:
+    read = reader()
+    list(read("[13,[[100,1,2]],7]"))
+    list(read('{"event":"unsubscribed","status":"OK","chanId":13}'))
+    list(read(json.dumps(subscribed("book", 14))))
+    assert list(read("[14,[[100,1,3]],8]")) == [
+        FrameNumber(8),
+        BookSnapshot(SYMBOL, [("100", "3")], [], None, None, None),
+    ]
 
 
 def test_empty_book_is_a_snapshot() -> None:
@@ -120,12 +140,8 @@ def test_heartbeat_has_nothing_but_its_number() -> None:
     assert events(f'[13,"hb",7,{MS}]') == events(f'[99,"hb",7,{MS}]') == [FrameNumber(7)]
 
 
-def test_frame_may_have_no_time_and_no_number() -> None:
-    assert events("[13,[100,1,2],8]") == [
-        FrameNumber(8),
-        BookDelta(SYMBOL, [("100", "2")], [], None, None, None, None),
-    ]
-    assert events("[13,[100,1,2]]") == [BookDelta(SYMBOL, [("100", "2")], [], None, None, None, None)]
+def test_frame_may_have_no_number() -> None:
+    assert changed("[13,[100,1,2]]") == [BookDelta(SYMBOL, [("100", "2")], [], None, None, None, None)]
 
 
 def test_data_that_comes_before_its_channel_is_named_waits_for_it() -> None:
@@ -164,7 +180,7 @@ def test_error_refuses_the_subscription_by_its_name() -> None:
 @pytest.mark.parametrize(
     "frame",
     ['{"event":"info","version":2,"serverId":"x","platform":{"status":1}}', '{"event":"info","code":20000}',
-     '{"event":"conf","status":"OK","flags":229376}', '{"event":"pong","ts":1}',
+     '{"event":"conf","status":"OK","flags":537100288}', '{"event":"pong","ts":1}',
      '{"event":"unsubscribed","status":"OK","chanId":99}'],
 )  # fmt: skip
 def test_greetings_and_answers_of_no_interest_say_nothing(frame: str) -> None:
@@ -189,8 +205,8 @@ def test_what_ends_a_connection_loses_the_source(info: dict[str, Any], reason: s
 @pytest.mark.parametrize(
     "frame",
     ["", "hello", "[]", "5", "null", '"13"', "[13]", "{}", "[" * 100_000, '[13,"cs"]', '[13,"cs","x",1]',
-     "[13,[NaN,1,1],1]", "[13,{},1]", "[13,null,1]", "[13,[100],1]", '[13,"te",[100,1,1],1]', "[13,[100,1,2],1.5]",
-     '{"event":"subscribed","channel":"book"}', '{"event":"error"}'],
+     "[13,[NaN,1,1],1]", "[13,{},1]", "[13,null,1]", "[13,[100],1]", "[13,[100,1,2],1]", "[13,[[100,1]],1]",
+     '[13,"te",[100,1,1],1]', "[13,[[100,1,2]],1.5]", '{"event":"subscribed","channel":"book"}', '{"event":"error"}'],
 )  # fmt: skip
 def test_frame_that_makes_no_sense_is_refused_without_its_number(frame: str) -> None:
     heard: list[Event] = []
@@ -264,7 +280,7 @@ async def test_book_whose_checksum_fails_is_subscribed_to_anew_and_no_other() ->
         run = asyncio.create_task(Bitfinex(options, relay).run())
         await eventually(lambda: relay.feeds and relay.feeds[SYMBOL].book_state == "synced")
         assert venue.received == [
-            {"event": "conf", "flags": 32768 + 65536 + 131072},
+            {"event": "conf", "flags": 32768 + 65536 + 131072 + 536870912},
             {"event": "subscribe", "channel": "book", "symbol": SYMBOL, "prec": "P0", "freq": "F0", "len": "100"},
             {"event": "subscribe", "channel": "ticker", "symbol": SYMBOL},
             {"event": "subscribe", "channel": "trades", "symbol": SYMBOL},

@@ -39,22 +39,24 @@ BINANCE: list[Any] = [
 ]
 BITFINEX: list[Any] = [
     [13, [[3, 1, 1.50], [4.0, 1, -2]], 5, 9],
-    [13, [3, 0, 1], 6, 9],
+    [14, [[3, 0, 1], [4.0, 2, -1]], 6, 9],
+    [14, [3, 0, 1], 6, 9],
     [13, "cs", -7, 7, 9],
     [12, [[8, 9, -1, 3.5], [7, 9, 1, 3.5]], 8, 9],
     [12, "te", [9, 9, 1, 3.5], 9, 9],
     [11, [3, 1, 4, 1, 0.5, 0.1666, 3.5, 12.5, 4, 3], 10, 9],
     [11, "hb", 11, 9],
-    {"event": "subscribed", "channel": "book", "chanId": 14, "symbol": "AB"},
+    {"event": "subscribed", "channel": "book", "chanId": 15, "symbol": "AB"},
     {"event": "error", "msg": "no", "code": 10300, "channel": "book", "symbol": "AB"},
 ]
 
 
 def parse_bitfinex(frame: str | bytes) -> Iterable[Event]:
-    """As on a connection that has just named its channels."""
+    """As on a connection that has just named its channels, and begun the book of one of them."""
     read = BitfinexReader({})
-    for number, channel in ((11, "ticker"), (12, "trades"), (13, "book")):
+    for number, channel in ((11, "ticker"), (12, "trades"), (13, "book"), (14, "book")):
         list(read(json.dumps({"event": "subscribed", "channel": channel, "chanId": number, "symbol": "AB"})))
+    list(read("[14,[]]"))
     return read(frame)
 
 

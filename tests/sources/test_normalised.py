@@ -36,7 +36,7 @@ def parse_bitfinex(frame: str) -> Iterable[Event]:
 # holds older formats of many a venue too.
 VENUES: dict[str, tuple[Callable[[str], Iterable[Event]], int]] = {
     "binance": (parse_binance, 2),
-    "bitfinex": (parse_bitfinex, 2),
+    "bitfinex": (parse_bitfinex, 1),
     "bitget": (parse_bitget, 2),
     "bitstamp": (parse_bitstamp, 1),
     "bybit": (parse_bybit, 2),

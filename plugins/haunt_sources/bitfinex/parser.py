@@ -46,7 +46,7 @@ _decode = JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse).de
 
 
 class Data(NamedTuple):
-    """What a frame says on its channel. `kind` is empty for a snapshot, and for most changes."""
+    """What a frame says on its channel; `kind` is empty for most."""
 
     kind: str
     payload: Any
@@ -61,12 +61,14 @@ class Channel(NamedTuple):
 class Reader:
     """The frames of one connection. It gives each channel a number, and data may come before it says which.
 
+    The first of a book is the whole of it, which nothing in the frame says.
     `books`, which outlives the connection, is told the number of each market's book.
     """
 
     def __init__(self, books: MutableMapping[str, str]) -> None:
         self._books = books
         self._channels: dict[str, Channel] = {}
+        self._begun: set[str] = set()
         self._early: list[tuple[str, Data]] = []
 
     def __call__(self, frame: str | bytes) -> Iterator[Event]:
@@ -97,10 +99,17 @@ class Reader:
             self._hold(number, data)
         elif kind != "hb":
             # A book is read here and now, the others are generators.
-            events = READERS[channel.name](channel.venue_symbol, data)
+            events = self._read(number, channel, data)
         if rest:
             yield FrameNumber(int(rest[0]))
         yield from events
+
+    def _read(self, number: str, channel: Channel, data: Data) -> Iterable[Event]:
+        if channel.name != "book" or data.kind or number in self._begun:
+            return READERS[channel.name](channel.venue_symbol, data)
+        bids, asks = _sides(data.payload)
+        self._begun.add(number)
+        return (BookSnapshot(channel.venue_symbol, bids, asks, None, None, data.timestamp),)
 
     def _hold(self, number: str, data: Data) -> None:
         if data.kind == "hb":
@@ -115,6 +124,7 @@ class Reader:
             yield from self._subscribed(message["chanId"], Channel(message["channel"], message["symbol"]))
         elif event == "unsubscribed":
             self._channels.pop(message["chanId"], None)
+            self._begun.discard(message["chanId"])
         elif event == "error":
             reason = f"{message['msg']} (code {message['code']})"
             yield Refused(message.get("symbol", ""), message.get("channel", "subscribe"), reason)
@@ -131,7 +141,7 @@ class Reader:
         early, self._early = self._early, [held for held in self._early if held[0] != number]
         for held, data in early:
             if held == number:
-                yield from READERS[channel.name](channel.venue_symbol, data)
+                yield from self._read(number, channel, data)
 
 
 def parse_instruments(body: str) -> list[Instrument]:
@@ -179,21 +189,27 @@ def _heed(info: dict[str, Any]) -> None:
         raise SourceLost("Bitfinex is under maintenance", retry_after=MAINTENANCE)
 
 
-def _book(venue_symbol: str, data: Data) -> Iterable[Event]:
+def _change(venue_symbol: str, data: Data) -> Iterable[Event]:
     kind, payload, timestamp = data
     if kind == "cs":
         return (BookDelta(venue_symbol, (), (), None, None, int(payload), timestamp),)
     if kind:
         raise ValueError(f"unknown kind {kind!r:.20} of data")
-    whole = not payload or type(payload[0]) is list
+    # One level, where Bitfinex was not asked for all that change together.
+    bids, asks = _sides(payload if not payload or type(payload[0]) is list else [payload])
+    return (BookDelta(venue_symbol, bids, asks, None, None, None, timestamp),)
+
+
+def _sides(levels: Sequence[Sequence[str]]) -> tuple[list[Level], list[Level]]:
     bids: list[Level] = []
     asks: list[Level] = []
-    for price, count, amount, *_ in payload if whole else (payload,):
+    for level in levels:
+        if type(level) is not list:
+            raise TypeError("a level must be an array")
+        price, count, amount, *_ = level
         side, quantity = (asks, amount[1:]) if amount[0] == "-" else (bids, amount)
         side.append((price, quantity if count != "0" else "0"))
-    if whole:
-        return (BookSnapshot(venue_symbol, bids, asks, None, None, timestamp),)
-    return (BookDelta(venue_symbol, bids, asks, None, None, None, timestamp),)
+    return bids, asks
 
 
 def _trades(venue_symbol: str, data: Data) -> Iterator[Event]:
@@ -217,4 +233,4 @@ def _ticker(venue_symbol: str, data: Data) -> Iterator[Event]:
     yield Ticker(venue_symbol, last, last - change, volume, None, data.timestamp)
 
 
-READERS: dict[str, Callable[[str, Data], Iterable[Event]]] = {"book": _book, "ticker": _ticker, "trades": _trades}
+READERS: dict[str, Callable[[str, Data], Iterable[Event]]] = {"book": _change, "ticker": _ticker, "trades": _trades}
