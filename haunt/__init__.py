@@ -7,7 +7,7 @@ docs/plugins.md builds one of each from nothing.
 """
 
 from haunt.clock import Clock, milliseconds
-from haunt.errors import HauntError, PluginError, SourceLost
+from haunt.errors import Farewell, HauntError, PluginError, SourceLost
 from haunt.market.book import Book
 from haunt.market.candles import Candle, candle_start, timeframe_milliseconds
 from haunt.market.events import (
@@ -49,7 +49,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ROUNDING", "AverageTrueRange", "Book", "BookDelta", "BookSnapshot", "Candle", "Change", "Clock",
-    "Deviation", "Ema", "Event", "FrameNumber", "HauntError", "Highest", "Indicator", "IndicatorOptions",
+    "Deviation", "Ema", "Event", "Farewell", "FrameNumber", "HauntError", "Highest", "Indicator", "IndicatorOptions",
     "Instrument", "Level", "LevelOptions", "Line", "Lowest", "Player", "PluginError", "Quote", "RatedOptions",
     "Reading", "Recording", "RecordingError", "Refused", "Relay", "Side", "Source", "SourceLost",
     "SourceOptions", "StreamOptions", "StreamSource", "Strength", "Subscribed", "Sum", "Symbol", "Ticker",

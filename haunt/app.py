@@ -19,6 +19,7 @@ from haunt.market.published import Signal
 from haunt.market.signals import Signals
 from haunt.market.supervisor import SourceStatus, Supervisor
 from haunt.market.symbols import Symbols
+from haunt.plugin.budget import Budgets
 from haunt.plugin.relay import Relay
 from haunt.stream import protocol
 from haunt.stream.admission import LOOPBACK, Admission
@@ -62,6 +63,7 @@ class Haunt:
         )
         self.supervisor = Supervisor(clock=self.clock)
         self.relays: dict[str, Relay] = {}
+        self.budgets = Budgets()
         self.broken = list(config.broken)
         self.router = Router(
             self.symbols,
@@ -236,6 +238,7 @@ class Haunt:
             weight=options.weight,
             stale_after=options.stale_after,
             clock=self.clock,
+            budgets=self.budgets,
         )
         try:
             made = source.cls(options, relay)

@@ -5,6 +5,7 @@ HauntError
  ├─ ConfigError      the configuration has mistakes; carries all of them
  ├─ PluginError      a plugin cannot be used, and why
  └─ SourceLost       a source lost its venue; the supervisor waits and runs it again
+     └─ Farewell     its venue will end this connection soon; another takes over
 """
 
 from __future__ import annotations
@@ -59,9 +60,15 @@ class PluginError(HauntError):
 class SourceLost(HauntError):
     """A venue cannot be reached or stopped making sense.
 
-    `retry_after` is the least number of seconds to wait, where the venue named one.
+    `retry_after` is the least number of seconds to wait, where the venue named one; `everyone`: it is asked of
+    all who go to that host.
     """
 
-    def __init__(self, reason: str, *, retry_after: float = 0.0) -> None:
+    def __init__(self, reason: str, *, retry_after: float = 0.0, everyone: bool = False) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.everyone = everyone
+
+
+class Farewell(SourceLost):
+    """A venue says that it will end this connection soon: raised by a parser, another connection takes over."""

@@ -301,6 +301,11 @@ class Feed:
         for rhythm in self.streams.values():
             rhythm.begin()
 
+    def has_taken(self, delta: BookDelta) -> bool:
+        """Whether this delta, or one after it, was taken before."""
+        last, number = self._last_delta, delta.sequence
+        return last is not None and number is not None and number <= last
+
     # -- the book and its integrity rule
 
     def _take_snapshot(self, snapshot: BookSnapshot, now: float) -> bool:

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from haunt.clock import Clock
 from haunt.errors import SourceLost
+from haunt.plugin.backoff import HEALTHY_AFTER, wait_after
 from haunt.plugin.relay import Relay
 from haunt.plugin.source import Source
 
@@ -18,9 +19,6 @@ logger = logging.getLogger(__name__)
 
 SourceState: TypeAlias = Literal["starting", "connected", "waiting", "stopped", "failed"]
 
-LONGEST_WAIT = 60.0
-SHORTEST_WAIT = 0.1
-HEALTHY_AFTER = 10.0
 # A relay says whether it is connected, not since when.
 LOOK_EVERY = 1.0
 # Two cancellations fit into the second a stop may take.
@@ -118,7 +116,7 @@ class Supervisor:
                 self._enter(supervised, "stopped")
                 logger.info("Source %s ended: %s", supervised.status.name, reason)
                 return
-            wait = self._wait(failures, error)
+            wait = wait_after(failures, error, self._random)
             failures += 1
             self._report(supervised, error, reason, wait)
             await self._sleep(wait)
@@ -146,11 +144,6 @@ class Supervisor:
     def _is_healthy(self, supervised: _Supervised) -> bool:
         status = supervised.status
         return status.state == "connected" and self._clock.monotonic() - status.since >= HEALTHY_AFTER
-
-    def _wait(self, failures: int, error: BaseException) -> float:
-        longest = min(LONGEST_WAIT, 2.0 ** min(failures, 16))
-        wait = max(SHORTEST_WAIT, self._random(0.0, longest))
-        return max(wait, error.retry_after) if isinstance(error, SourceLost) else wait
 
     def _report(self, supervised: _Supervised, error: BaseException, reason: str, wait: float) -> None:
         name, plugin = supervised.status.name, supervised.status.plugin

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from tornado.httputil import HTTPHeaders, HTTPInputError, parse_response_start_line
@@ -93,10 +93,12 @@ class VenueConnection:
         """Wait until everything given to `send` has left."""
         await self._outbox.join()
 
-    async def write(self, *, interval: float) -> None:
-        """Send what `send` is given, `interval` seconds apart, for as long as the connection stands."""
+    async def write(self, *, interval: float, turn: Callable[[], Awaitable[None]]) -> None:
+        """Send what `send` is given, each in its `turn` and `interval` seconds apart, for as long as the connection
+        stands."""
         while True:
             message = await self._outbox.get()
+            await turn()
             self._write(Opcode.TEXT, message.encode())
             try:
                 await self._writer.drain()

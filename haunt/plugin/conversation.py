@@ -7,8 +7,10 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from haunt.errors import SourceLost
+from haunt.errors import Farewell, SourceLost
+from haunt.plugin.budget import Budget
 from haunt.plugin.connection import VenueConnection
+from haunt.plugin.handover import Handover
 from haunt.plugin.recovery import Recovery
 from haunt.plugin.relay import NONSENSE
 
@@ -23,9 +25,24 @@ FEW = 3
 
 
 class Conversation:
-    """What is said on one connection, from the subscription of the markets it carries to its end."""
+    """What is said on one connection, from the subscription of the markets it carries to its end.
 
-    def __init__(self, source: StreamSource, venue_symbols: Sequence[str], recovery: Recovery) -> None:
+    `carried`: the markets whose books it feeds; it may give them to another. `leaving`: its venue said that it will
+    end. `settled`: it says all that was said on the connection it takes over from, or had the time for it.
+    """
+
+    def __init__(
+        self,
+        source: StreamSource,
+        venue_symbols: Sequence[str],
+        recovery: Recovery,
+        handover: Handover | None = None,
+    ) -> None:
+        self.carried = set(venue_symbols)
+        self.connected = asyncio.Event()
+        self.leaving = asyncio.Event()
+        self.settled = asyncio.Event()
+        self._handover = handover
         self._source = source
         self._relay = source.relay
         self._venue_symbols = venue_symbols
@@ -36,15 +53,25 @@ class Conversation:
     async def run(self) -> None:
         """Connect, subscribe and publish until the connection ends. Nothing it started outlives it."""
         source = self._source
-        connection = await VenueConnection.open(await self._address(), within=source.options.connect_timeout)
+        url = await self._address()
+        budget = source.relay.budgets.of(url)
+        await budget.take("connections", source.connection_limit)
+        try:
+            connection = await VenueConnection.open(url, within=source.options.connect_timeout)
+        except SourceLost as error:
+            budget.note(error)
+            raise
         self._connection = connection
         self.send = connection.send
         try:
-            self._read = source.reader(connection.send)
-            self._numbering = self._relay.open(self._venue_symbols)
+            self._reader = self._read = source.reader(connection.send)
+            if self._handover is not None:
+                self._read = self._handover.new(self._reader)
+            self._numbering = self._relay.open(self.carried)
+            self.connected.set()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(connection.read(self._on_welcome if source.waits_for_welcome else self._on_frame))
-                tasks.create_task(connection.write(interval=source.message_interval))
+                tasks.create_task(self._write(budget))
                 tasks.create_task(self._subscribe())
                 tasks.create_task(self._keep_alive())
                 tasks.create_task(self._notice_silence())
@@ -61,14 +88,38 @@ class Conversation:
         except NONSENSE as error:
             raise SourceLost(f"what should tell its address makes no sense: {type(error).__name__}: {error}") from error
 
+    def give_way(self, handover: Handover) -> None:
+        """Another connection begins to take over from this one."""
+        self._read = handover.old(self._reader)
+
+    def take_over(self) -> None:
+        """The other connection is gone."""
+        if self._handover is not None:
+            self._handover.end()
+        self._read, self._handover = self._reader, None
+
+    async def _write(self, budget: Budget) -> None:
+        source = self._source
+
+        async def turn() -> None:
+            await budget.take("messages", source.message_limit)
+
+        await self._connection.write(interval=source.message_interval, turn=turn)
+
     def _on_welcome(self, frame: str | bytes) -> None:
         self._welcomed.set()
         self._on_frame(frame)
 
     def _on_frame(self, frame: str | bytes) -> None:
-        self._relay.receive(frame, self._read, self._numbering)
+        try:
+            self._relay.receive(frame, self._read, self._numbering)
+        except Farewell as farewell:
+            self.leaving.set()
+            logger.info("Source %s: %s", self._relay.source, farewell)
         if self._relay.lost:
             self._book_lost.set()
+        if self._handover is not None and self._handover.done():
+            self.settled.set()
 
     async def _subscribe(self) -> None:
         source, relay = self._source, self._relay
@@ -81,6 +132,7 @@ class Conversation:
         timeout = source.options.first_data_timeout
         relay.expect(source.streams, self._venue_symbols, within=timeout)
         await asyncio.sleep(timeout)
+        self.settled.set()
         self._name_silent()
         self._compare()
 

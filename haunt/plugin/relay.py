@@ -21,6 +21,7 @@ from haunt.market.events import (
 )
 from haunt.market.feed import Checksum, Feed, Integrity, Stream
 from haunt.market.symbols import Symbol
+from haunt.plugin.budget import Budgets
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +80,10 @@ class Relay:
         weight: float = 1.0,
         stale_after: float = 30.0,
         clock: Clock | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
         self.source = source
+        self.budgets = budgets or Budgets()
         self.feeds: dict[str, Feed] = {}
         self.integrity = Integrity()
         self.lost: set[str] = set()
@@ -183,6 +186,14 @@ class Relay:
                 feed.lose(reason)
                 self._deliver(feed, Refused(feed.venue_symbol, "", reason))
 
+    def lose_books(self, reason: str, venue_symbols: Collection[str] | None = None) -> None:
+        """The books of these markets, or all, can no longer be trusted: they leave the market at once."""
+        for feed in self._carried(venue_symbols):
+            if feed.book_state == "synced":
+                feed.lose_book(reason)
+                self.lost.add(feed.venue_symbol)
+                self._deliver(feed, Refused(feed.venue_symbol, "", reason))
+
     # -- its streams
 
     def expect(self, streams: Collection[Stream], venue_symbols: Collection[str], *, within: float) -> None:
@@ -258,11 +269,7 @@ class Relay:
             self.integrity.links += 1
             return
         self.integrity.gaps += 1
-        for feed in self._carried(numbering.venue_symbols):
-            if feed.book_state == "synced":
-                feed.lose_book(f"gap: frame {number} follows {last}")
-                self.lost.add(feed.venue_symbol)
-                self._deliver(feed, FrameNumber(number))
+        self.lose_books(f"gap: frame {number} follows {last}", numbering.venue_symbols)
 
     def _carried(self, venue_symbols: Collection[str] | None) -> list[Feed]:
         if venue_symbols is None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
@@ -23,8 +25,9 @@ Result = TypeVar("Result")
 # A list of all markets is megabytes long, and a slow snapshot takes almost as long (25 s seen at Gate).
 FETCH_TIMEOUT = 30.0
 DAY = 86_400.0
-# Refusals that last: this country is not served, or this address is banned.
-LASTING = {403: 1_800.0, 451: 1_800.0}
+# Refusals that last: this country is not served, this address is banned, or asked too much.
+LASTING = {403: 1_800.0, 451: 1_800.0, 418: 600.0, 429: 60.0}
+TOO_MUCH = (418, 429)
 # ValueError: an address that cannot be one.
 FAILURES = (OSError, HTTPClientError, ValueError)
 
@@ -64,9 +67,19 @@ def _lost(url: str, error: Exception) -> SourceLost:
 
 def refused(url: str, code: int, reason: str, headers: HTTPHeaders) -> SourceLost:
     """What to tell the operator when a venue answers no."""
-    wait = headers.get("Retry-After", "")
-    retry_after = min(float(wait), DAY) if wait.isdecimal() else LASTING.get(code, 0.0)
-    return SourceLost(f"{url} answered {code} {reason}", retry_after=retry_after)
+    asked = headers.get("Retry-After")
+    wait = LASTING.get(code, 0.0) if asked is None else _seconds(asked)
+    retry_after = min(max(0.0, wait), DAY)
+    return SourceLost(f"{url} answered {code} {reason}", retry_after=retry_after, everyone=code in TOO_MUCH)
+
+
+def _seconds(retry_after: str) -> float:
+    """Of a Retry-After header, which may also be a date."""
+    with suppress(ValueError):
+        return float(retry_after)
+    with suppress(ValueError):
+        return parsedate_to_datetime(retry_after).timestamp() - time.time()
+    return 0.0
 
 
 def words(error: BaseException) -> str:

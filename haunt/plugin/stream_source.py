@@ -12,11 +12,12 @@ from haunt.errors import SourceLost
 from haunt.market.events import Event
 from haunt.market.feed import Stream
 from haunt.plugin.asking import Asking
-from haunt.plugin.conversation import Conversation
+from haunt.plugin.budget import Limit
 from haunt.plugin.recovery import Recovery
 from haunt.plugin.relay import NONSENSE, Instrument, Read, Relay
 from haunt.plugin.rest import fetch
 from haunt.plugin.source import Source, SourceOptions
+from haunt.plugin.succession import Succession
 
 
 class StreamOptions(SourceOptions):
@@ -60,6 +61,14 @@ class StreamSource(Source):
     """Seconds between connecting and the first message, for venues that want a pause there."""
     message_interval: float = 0.0
     """Seconds between two messages to the venue on one connection, for venues that count them."""
+    message_limit: Limit | None = None
+    """At most so many messages in so many seconds, of all sources and connections to one host; None = no limit."""
+    connection_limit: Limit | None = None
+    """The same for connections: (300, 300.0) is three hundred in five minutes."""
+    request_limit: Limit | None = None
+    """The same for `fetch`."""
+    connection_life: float | None = None
+    """Seconds after which the venue ends every connection: another takes over before."""
     streams: Sequence[Stream] = ()
     """What every market must say within `first_data_timeout` of subscribing: "book", "quote", "ticker"."""
     symbols_per_connection: int | None = None
@@ -148,7 +157,13 @@ class StreamSource(Source):
     async def fetch(self, url: str, *, method: str = "GET") -> str:
         """The body of the answer to a GET, or to a POST without a body. Raises SourceLost with the venue's own
         Retry-After when it refuses."""
-        return await fetch(url, method=method, connect_timeout=self.options.connect_timeout)
+        budget = self.relay.budgets.of(url)
+        await budget.take("requests", self.request_limit)
+        try:
+            return await fetch(url, method=method, connect_timeout=self.options.connect_timeout)
+        except SourceLost as error:
+            budget.note(error)
+            raise
 
     def receive(self, frame: str | bytes) -> None:
         """Publish the events of a frame that came another way; one that makes no sense is dropped and counted."""
@@ -157,7 +172,7 @@ class StreamSource(Source):
     # -- its connections
 
     async def run(self) -> None:
-        """Connect, subscribe and publish until a connection ends. Nothing it started outlives it."""
+        """Connect, subscribe and publish until no connection is left. Nothing it started outlives it."""
         venue_symbols = self.relay.choose(await self._offered())
         if not venue_symbols:
             raise SourceLost(
@@ -165,11 +180,12 @@ class StreamSource(Source):
                 retry_after=60.0,
             )
         most = self.symbols_per_connection or len(venue_symbols)
+        standing: set[Succession] = set()
         try:
             async with asyncio.TaskGroup() as tasks:
                 for start in range(0, len(venue_symbols), most):
-                    conversation = Conversation(self, venue_symbols[start : start + most], self._recovery)
-                    tasks.create_task(conversation.run())
+                    share = venue_symbols[start : start + most]
+                    tasks.create_task(Succession(self, share, self._recovery, standing).run())
                 tasks.create_task(self._asking.figures(venue_symbols))
                 tasks.create_task(self._asking.reviews(venue_symbols))
         except ExceptionGroup as group:

@@ -152,7 +152,7 @@ async def test_a_venue_that_names_a_wait_gets_at_least_that() -> None:
     ward = Ward(wakes=1)
     ward.start(raises(SourceLost("429 Too Many Requests", retry_after=90.0)), lost)
     await eventually(lambda: len(ward.sleep.asked) == 2)
-    assert ward.sleep.asked == [90.0, 2.0]
+    assert ward.sleep.asked == [91.0, 2.0]
     await ward.supervisor.stop_all()
 
 

@@ -21,6 +21,7 @@ from haunt import (
     BookSnapshot,
     Clock,
     Event,
+    Farewell,
     FrameNumber,
     Instrument,
     Refused,
@@ -70,6 +71,8 @@ class Acme(StreamSource):
             yield BookDelta(venue_symbol, rest[2], [], rest[0], rest[1], None, NOW)
         elif kind == "confirmed":
             yield Subscribed(venue_symbol, rest[0])
+        elif kind == "farewell":
+            raise Farewell("Acme will be back in a minute")
         elif kind == "refused":
             yield Refused(venue_symbol, "everything", rest[0])
         elif kind == "divide":
@@ -275,6 +278,108 @@ async def test_a_gap_loses_the_books_of_its_connection_alone_and_they_are_asked_
 
 
 @pytest.mark.gen_test
+async def test_a_connection_that_is_lost_beside_others_is_made_again_alone(caplog: pytest.LogCaptureFixture) -> None:
+    class Stubborn(Narrow):
+        def resubscribe_messages(self, venue_symbol: str) -> Iterable[str]:
+            return ()
+
+    async with running(Stubborn) as scene:
+        numbers = {"BTC-USD": 1, "ETH-USD": 101}
+        scene.venue.on_message = lambda frame: [[numbers[frame[1]], "book", frame[1], 1, *SNAPSHOT]]
+        await eventually(lambda: {feed.book_state for feed in scene.relay.feeds.values()} == {"synced"})
+        await scene.venue.send([2, "trade", "BTC-USD", 1.0])
+        await eventually(lambda: scene.venue.connections == 3)
+        await eventually(lambda: {feed.book_state for feed in scene.relay.feeds.values()} == {"synced"})
+        assert scene.venue.received[2:] == [["subscribe", "ETH-USD"]]
+        assert "lost one of its connections: the book of ETH-USD needs a new connection" in caplog.text
+
+
+@pytest.mark.gen_test
+async def test_connections_and_messages_keep_to_what_a_host_allows() -> None:
+    class Modest(Narrow):
+        connection_limit = (1, 0.1)
+        message_limit = (1, 0.2)
+
+    begun = time.monotonic()
+    async with running(Modest, symbols=("btc", "eth", "sol")) as scene:
+        await eventually(lambda: scene.venue.connections == 3)
+        assert time.monotonic() - begun >= 0.2
+        await eventually(lambda: len(scene.venue.received) == 3)
+        assert time.monotonic() - begun >= 0.4
+
+
+# -- one connection after another
+
+
+def answering_with_books(scene: Scene) -> list[str]:
+    """Give each market its book; what became of the books since."""
+    states: list[str] = []
+    feeds = scene.relay.feeds
+    scene.venue.on_message = lambda frame: (
+        states.extend(feed.book_state for feed in feeds.values()) or [["book", frame[1], 1, *SNAPSHOT]]
+    )
+    return states
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("life", [None, 0.3])
+async def test_a_connection_whose_end_is_known_hands_over_to_the_next(life: float | None) -> None:
+    class Mortal(Acme):
+        connection_life = life
+
+    async with running(Mortal) as scene:
+        states = answering_with_books(scene)
+        await eventually(lambda: scene.relay.feeds and scene.relay.feeds["ETH-USD"].book_state == "synced")
+        states.clear()
+        if life is None:
+            await scene.venue.send(["farewell", "-"])
+        await eventually(lambda: scene.venue.connections == 2 and scene.venue.clients == 1)
+        await scene.venue.send(["trade", "BTC-USD", 5.0])
+        await eventually(lambda: scene.btc.last == 5.0)
+        assert set(states) == {"synced"}
+        assert scene.relay.connected
+
+
+@pytest.mark.gen_test
+async def test_a_connection_that_cannot_be_replaced_yet_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    async with running() as scene:
+        answering_with_books(scene)
+        await eventually(lambda: scene.relay.feeds and scene.relay.feeds["ETH-USD"].book_state == "synced")
+        scene.venue.refuse(503)
+        await scene.venue.send(["farewell", "-"])
+        await eventually(lambda: "cannot replace a connection yet" in caplog.text)
+        await scene.venue.send(["trade", "BTC-USD", 5.0])
+        await eventually(lambda: scene.btc.last == 5.0)
+        scene.venue.accept()
+        await eventually(lambda: scene.venue.connections == 2 and scene.venue.clients == 1)
+        assert {feed.book_state for feed in scene.relay.feeds.values()} == {"synced"}
+
+
+@pytest.mark.gen_test
+async def test_a_connection_that_ends_before_its_successor_stands_is_lost() -> None:
+    async with running() as scene:
+        answering_with_books(scene)
+        await eventually(lambda: scene.relay.feeds and scene.relay.feeds["ETH-USD"].book_state == "synced")
+        scene.venue.silent()
+        await scene.venue.send(["farewell", "-"])
+        await eventually(lambda: scene.venue.handshakes == 2)
+        await scene.venue.disconnect()
+        assert "closed the connection" in str(await scene.lost())
+
+
+@pytest.mark.gen_test
+async def test_a_source_can_be_cancelled_at_any_moment_of_a_handover() -> None:
+    for turns in range(0, 60, 3):
+        async with running() as scene:
+            answering_with_books(scene)
+            await eventually(lambda scene=scene: scene.relay.feeds and scene.btc.book_state == "synced")
+            await scene.venue.send(["farewell", "-"])
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await cancelled_at_once(scene.task)
+
+
+@pytest.mark.gen_test
 async def test_the_address_is_asked_for_before_each_connection() -> None:
     class Ticketed(Acme):
         async def address(self) -> str:
@@ -437,9 +542,12 @@ async def test_silence_loses_the_source_even_where_pongs_arrive() -> None:
     ("status", "headers", "retry_after"),
     [
         (503, {}, 0.0),
-        (429, {}, 0.0),
+        (429, {}, 60.0),
         (429, {"Retry-After": "7"}, 7.0),
-        (429, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, 0.0),
+        (429, {"Retry-After": "Wed, 21 Oct 2020 07:28:00 GMT"}, 0.0),
+        (429, {"Retry-After": "Wed, 21 Oct 2198 07:28:00 GMT"}, 86_400.0),
+        (429, {"Retry-After": "soon"}, 0.0),
+        (418, {}, 600.0),
         (418, {"Retry-After": "999999999"}, 86_400.0),
         (403, {}, 1_800.0),
         (451, {}, 1_800.0),

@@ -31,6 +31,10 @@ class Binance(StreamSource):
     """Books are rebuilt from a REST snapshot and the deltas of the stream around it."""
 
     name = "binance"
+    connection_limit = (300, 300.0)
+    # A snapshot of 1000 levels weighs 50 of the 6000 a minute.
+    request_limit = (100, 60.0)
+    connection_life = 86_400.0
     # Binance cuts clients that send more than five messages a second.
     message_interval = 0.25
     options: BinanceOptions

@@ -11,13 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import ujson
 
-from haunt import BookDelta, BookSnapshot, Event, Instrument, Quote, Refused, Side, SourceLost, Ticker, Trade
+from haunt import BookDelta, BookSnapshot, Event, Farewell, Instrument, Quote, Refused, Side, Ticker, Trade
 
 
 def parse(frame: str | bytes) -> Sequence[Event]:
     """The events of one frame, of a combined stream or a raw one.
 
-    Raises SourceLost when Binance announces that it is about to close the connection.
+    Raises Farewell when Binance announces that it is about to close the connection.
     """
     message = ujson.loads(frame)
     try:
@@ -38,7 +38,7 @@ def parse(frame: str | bytes) -> Sequence[Event]:
     if kind == "aggTrade":
         return (_trade(data, data["a"]),)
     if kind == "serverShutdown":
-        raise SourceLost("Binance is about to close the connection")
+        raise Farewell("Binance is about to close the connection")
     return ()
 
 

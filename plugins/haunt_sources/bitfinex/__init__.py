@@ -39,6 +39,7 @@ class Bitfinex(StreamSource):
     """
 
     name = "bitfinex"
+    connection_limit = (20, 60.0)
     # That of those who log in.
     hosts = ("api.bitfinex.com",)
     checksum = staticmethod(checksum)

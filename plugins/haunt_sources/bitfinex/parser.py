@@ -17,6 +17,7 @@ from haunt import (
     BookSnapshot,
     Candle,
     Event,
+    Farewell,
     FrameNumber,
     Instrument,
     Level,
@@ -182,7 +183,7 @@ def checksum(book: Book) -> int:
 def _heed(info: dict[str, Any]) -> None:
     code = info.get("code")
     if code == RECONNECT:
-        raise SourceLost("Bitfinex asks for a new connection")
+        raise Farewell("Bitfinex asks for a new connection")
     if code == MAINTENANCE_ENDED:
         raise SourceLost("Bitfinex ended its maintenance, and asks to be subscribed to anew")
     if code == MAINTENANCE_BEGINS or info.get("platform") == {"status": "0"}:

@@ -16,9 +16,9 @@ from haunt import (
     BookSnapshot,
     Candle,
     Event,
+    Farewell,
     Instrument,
     Refused,
-    SourceLost,
     Subscribed,
     Ticker,
     Trade,
@@ -28,13 +28,13 @@ from haunt import (
 def parse(frame: str | bytes) -> Sequence[Event]:
     """The events of one frame. Heartbeats say nothing.
 
-    Raises SourceLost when Bitstamp asks for a new connection, which it does before maintenance.
+    Raises Farewell when Bitstamp asks for a new connection, which it does before maintenance.
     """
     message = ujson.loads(frame)
     if type(message) is not dict:
         raise TypeError("a frame must be an object")
     if message["event"] == "bts:request_reconnect":
-        raise SourceLost("Bitstamp asks for a new connection")
+        raise Farewell("Bitstamp asks for a new connection")
     reader = READERS.get(message["event"])
     if reader is None:
         return ()

@@ -26,6 +26,8 @@ class Coinbase(StreamSource):
     """The books come whole in the stream: 5 MB for BTC-USD."""
 
     name = "coinbase"
+    connection_limit = (8, 1.0)
+    message_limit = (8, 1.0)
     # Coinbase takes eight messages a second.
     message_interval = 0.15
     options: CoinbaseOptions

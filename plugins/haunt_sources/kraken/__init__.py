@@ -24,6 +24,7 @@ class Kraken(StreamSource):
     """The books come whole in the stream, and every change carries a checksum."""
 
     name = "kraken"
+    connection_limit = (150, 600.0)
     checksum = staticmethod(checksum)
     ping_message = '{"method":"ping"}'
     # Kraken leaves channels unsubscribed in silence when it is asked too fast.

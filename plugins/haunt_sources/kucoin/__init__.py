@@ -50,6 +50,7 @@ class KuCoin(StreamSource):
     """
 
     name = "kucoin"
+    connection_limit = (30, 60.0)
     waits_for_welcome = True
     hosts = ("push-private.kucoin.com", "ws-api.kucoin.com")
     # KuCoin takes a hundred messages in ten seconds.

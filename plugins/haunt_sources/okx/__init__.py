@@ -35,6 +35,7 @@ class Okx(StreamSource):
     """
 
     name = "okx"
+    connection_limit = (3, 1.0)
     checksum = staticmethod(checksum)
     ping_message = "ping"
     # A connection takes 480 requests an hour to subscribe or to unsubscribe.

@@ -19,6 +19,7 @@ from haunt import (
     BookSnapshot,
     Candle,
     Event,
+    Farewell,
     Instrument,
     Refused,
     SourceLost,
@@ -36,7 +37,7 @@ REFUSED = re.compile(r"channel:(\S+),instId:(\S+) doesn't exist")
 def parse(frame: str | bytes) -> Sequence[Event]:
     """The events of one frame.
 
-    Raises SourceLost when OKX announces that it is about to close the connection.
+    Raises Farewell when OKX announces that it is about to close the connection.
     """
     if frame == "pong":
         return ()
@@ -132,7 +133,7 @@ def _answer(message: dict[str, Any]) -> Sequence[Event]:
     if event == "subscribe":
         return (Subscribed(message["arg"]["instId"], message["arg"]["channel"]),)
     if event == "notice" and message["code"] == CLOSES_SOON:
-        raise SourceLost("OKX is about to close the connection")
+        raise Farewell("OKX is about to close the connection")
     if event != "error":
         return ()
     reason = f"{message['msg']} (code {message['code']})"

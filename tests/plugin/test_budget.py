@@ -1,0 +1,78 @@
+"""Every venue's limits, kept by all who go there together."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from haunt import SourceLost
+from haunt.plugin.budget import Budget, Budgets
+
+
+async def times(budget: Budget, number: int, limit: tuple[int, float] | None) -> list[float]:
+    """When each of so many, all asking at once, had its turn."""
+    loop, turns = asyncio.get_running_loop(), list[float]()
+
+    async def take() -> None:
+        await budget.take("connections", limit)
+        turns.append(loop.time())
+
+    began = loop.time()
+    await asyncio.gather(*(take() for _ in range(number)))
+    return [turn - began for turn in turns]
+
+
+@pytest.mark.gen_test
+async def test_a_window_never_holds_more_than_its_limit() -> None:
+    turns = await times(Budget("acme"), 10, (3, 0.1))
+    assert all(later - earlier >= 0.1 for earlier, later in zip(turns, turns[3:], strict=False))
+    assert turns[2] < 0.1
+
+
+@pytest.mark.gen_test
+async def test_without_a_limit_nobody_waits() -> None:
+    assert max(await times(Budget("acme"), 1_000, None)) < 0.1
+
+
+@pytest.mark.gen_test
+async def test_what_is_counted_apart_is_limited_apart() -> None:
+    budget = Budget("acme")
+    await budget.take("connections", (1, 60.0))
+    await asyncio.wait_for(budget.take("messages", (1, 60.0)), 0.5)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(budget.take("connections", (1, 60.0)), 0.05)
+
+
+@pytest.mark.gen_test
+async def test_nothing_is_asked_of_a_host_that_refuses() -> None:
+    budget = Budget("acme.example")
+    for seconds in (600.0, 5.0):
+        budget.note(SourceLost("no", retry_after=seconds, everyone=True))
+    with pytest.raises(SourceLost, match=r"acme\.example wants to be left alone for another 600 s") as caught:
+        await budget.take("requests", None)
+    assert 599 < caught.value.retry_after <= 600
+
+
+@pytest.mark.gen_test
+async def test_an_answer_to_one_request_alone_stops_nobody() -> None:
+    budget = Budget("acme")
+    budget.note(SourceLost("this country is not served", retry_after=600.0))
+    await budget.take("requests", None)
+
+
+@pytest.mark.gen_test
+async def test_those_who_wait_for_their_turn_hear_of_a_refusal() -> None:
+    budget = Budget("acme")
+    await budget.take("requests", (1, 0.05))
+    waiting = asyncio.create_task(budget.take("requests", (1, 0.05)))
+    await asyncio.sleep(0)
+    budget.note(SourceLost("no", retry_after=60.0, everyone=True))
+    with pytest.raises(SourceLost):
+        await waiting
+
+
+def test_a_host_has_one_budget_whatever_the_path() -> None:
+    budgets = Budgets()
+    assert budgets.of("wss://acme.example/ws?token=1") is budgets.of("wss://acme.example/other")
+    assert budgets.of("wss://acme.example/ws") is not budgets.of("wss://acme.example:9443/ws")
