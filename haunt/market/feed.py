@@ -32,8 +32,10 @@ TRADE_IDS = 1_024
 SHORTEST_SILENCE: Mapping[Stream, float] = {"data": 5.0, "book": 5.0, "quote": 5.0, "trade": 60.0, "ticker": 60.0}
 # A stream that was silent for so many times its patience is subscribed again.
 OVERDUE = 2.0
-# The year 5138: a timestamp beyond it is not in milliseconds.
-LATEST = 10**14
+# Milliseconds of the years 2001 and 5138: a time in seconds, microseconds or nanoseconds is not between them.
+EARLIEST, LATEST = 10**12, 10**14
+# What traded in 24 hours cost so many times the last price, or a part of it; else base and quote are mixed up.
+MOST_TIMES_LAST = 100.0
 
 
 @dataclass(slots=True)
@@ -197,8 +199,13 @@ class Feed:
 
     def apply_trade(self, trade: Trade, now: float) -> bool:
         """False for a trade seen before: venues repeat the latest ones after a reconnect."""
-        _, trade_id, price, quantity, _, timestamp = trade
-        if not (0.0 < price < LARGEST and 0.0 < quantity < LARGEST and 0 < timestamp < LATEST):
+        _, trade_id, price, quantity, side, timestamp = trade
+        if not (
+            0.0 < price < LARGEST
+            and 0.0 < quantity < LARGEST
+            and EARLIEST < timestamp < LATEST
+            and (side == "buy" or side == "sell")
+        ):
             raise ValueError(f"impossible trade {trade!r:.160}")
         if trade_id in self._trade_ids or trade_id in self._older_trade_ids:
             return False
@@ -217,6 +224,8 @@ class Feed:
         _, bid, ask, sequence, timestamp = quote
         if not 0.0 < bid < ask < LARGEST:
             raise ValueError(f"impossible quote {bid!r} / {ask!r}")
+        if timestamp is not None and not EARLIEST < timestamp < LATEST:
+            raise ValueError(f"impossible time {timestamp!r:.40}")
         self._quotes.heard = now
         self._receive(timestamp, now)
         if sequence is not None:
@@ -230,17 +239,19 @@ class Feed:
         return True
 
     def apply_ticker(self, ticker: Ticker, now: float) -> bool:
-        """Figures that cannot be are None; a last price that cannot be refuses the ticker.
+        """Figures that cannot be are None, such as volumes that contradict the price; a last price or a time that
+        cannot be refuses the ticker.
 
         One fetched apart gives a last price only where there is none, and does not make the feed fresh.
         """
         if not 0.0 < ticker.last < LARGEST:
             raise ValueError(f"impossible last price {ticker.last!r}")
-        figures = (
-            _possible(ticker.open_24h) or None,
-            _possible(ticker.volume_24h),
-            _possible(ticker.quote_volume_24h),
-        )
+        if ticker.timestamp is not None and not EARLIEST < ticker.timestamp < LATEST:
+            raise ValueError(f"impossible time {ticker.timestamp!r:.40}")
+        volume, turnover = _possible(ticker.volume_24h), _possible(ticker.quote_volume_24h)
+        if volume and turnover and not 1 / MOST_TIMES_LAST < turnover / volume / ticker.last < MOST_TIMES_LAST:
+            volume = turnover = None
+        figures = (_possible(ticker.open_24h) or None, volume, turnover)
         if not ticker.apart:
             self._tickers.heard = now
             self._receive(ticker.timestamp, now)
@@ -444,7 +455,7 @@ class Feed:
         self.lose_book(f"checksum: the venue says {checksum}, the book gives another")
 
     def _receive(self, timestamp: int | None, now: float) -> None:
-        if timestamp is not None and (self.timestamp or 0) < timestamp < LATEST:
+        if timestamp is not None and (self.timestamp or EARLIEST) < timestamp < LATEST:
             self.timestamp = timestamp
         self.received = now
 

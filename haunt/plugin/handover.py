@@ -42,9 +42,10 @@ class Handover:
 
     def done(self) -> bool:
         """Whether the new connection says what the old one did."""
-        if self._silent - self._relay.refused.keys():
-            return False
-        return all(self._relay.feeds[venue_symbol].book_state != "synced" for venue_symbol in self.left)
+        feeds, refused = self._relay.feeds, self._relay.refused
+        return all(venue_symbol in refused for venue_symbol in self._silent) and all(
+            feeds[venue_symbol].book_state != "synced" for venue_symbol in self.left
+        )
 
     def old(self, read: Read) -> Read:
         """What the old connection says from now on."""

@@ -60,12 +60,17 @@ class Succession:
         """Connect, and replace the connection before it ends, until one is lost."""
         conversation = Conversation(self._source, self._venue_symbols, self._recovery)
         running = asyncio.create_task(conversation.run())
-        life = self._source.connection_life
+        life, time, farewells = self._source.connection_life, asyncio.get_running_loop().time, 0
         try:
             await _comes(conversation.connected, running)
             self._standing.add(self)
             while True:
+                began = time()
                 await _comes(conversation.leaving, running, within=life and life * uniform(*REPLACED_AT))
+                farewells = 0 if time() - began >= HEALTHY_AFTER else farewells + 1
+                if farewells > 1:
+                    # A venue that says goodbye to everyone is not asked again and again.
+                    await asyncio.wait([running], timeout=wait_after(farewells, SourceLost(""), uniform))
                 conversation, running = await self._replace(conversation, running)
         finally:
             await _end(running)

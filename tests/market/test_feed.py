@@ -107,6 +107,35 @@ def test_a_trade_that_cannot_be_changes_nothing(number: float) -> None:
 # -- price
 
 
+@pytest.mark.parametrize("timestamp", [NOW // 1_000, NOW * 1_000, NOW * 1_000_000, 0, -1])
+def test_a_time_that_is_not_in_milliseconds_is_refused(timestamp: int) -> None:
+    feed = make_feed()
+    for refused in (
+        lambda: feed.apply_trade(trade(1, timestamp=timestamp), 1.0),
+        lambda: feed.apply_quote(quote(99.0, 101.0)._replace(timestamp=timestamp), 1.0),
+        lambda: feed.apply_ticker(ticker()._replace(timestamp=timestamp), 1.0),
+    ):
+        with pytest.raises(ValueError, match="impossible"):
+            refused()
+    feed.apply_snapshot(snapshot()._replace(timestamp=timestamp), 1.0)
+    assert (feed.last, feed.timestamp, feed.book_state) == (None, None, "synced"), "a book is proved by other means"
+
+
+@pytest.mark.parametrize("side", ["BUY", "", None, "ask"])
+def test_a_trade_without_a_taker_is_refused(side: Any) -> None:
+    with pytest.raises(ValueError, match="impossible trade"):
+        make_feed().apply_trade(trade(1)._replace(side=side), 1.0)
+
+
+@pytest.mark.parametrize(("last", "volume", "turnover"), [(60_000.0, 3e8, 5e3), (0.00002, 5e3, 3e8)])
+def test_volumes_that_contradict_the_price_are_unknown(last: float, volume: float, turnover: float) -> None:
+    feed = make_feed()
+    feed.apply_ticker(Ticker("BTC-USD", last, 1.0, volume, turnover, NOW), 1.0)
+    assert (feed.last, feed.volume_24h, feed.quote_volume_24h) == (last, None, None)
+    feed.apply_ticker(Ticker("BTC-USD", last, 1.0, volume, volume * last, NOW), 1.0)
+    assert (feed.volume_24h, feed.quote_volume_24h) == (volume, volume * last)
+
+
 def test_the_price_is_the_middle_of_the_best_bid_and_ask() -> None:
     feed = make_feed()
     feed.apply_trade(trade(1, 99.2), 1.0)
@@ -270,6 +299,30 @@ def test_a_new_connection_numbers_its_deltas_anew(number: int) -> None:
     feed.apply_delta(delta([("99.5", "1")], link=(number, number + 1)), 1.0)
     feed.apply_snapshot(snapshot(sequence=number, apart=True), 1.0)
     assert (feed.book_state, feed.sequence, feed.bid, feed.integrity.gaps) == ("synced", number + 1, 99.5, 0)
+
+
+def test_a_snapshot_nobody_asked_for_replaces_the_book() -> None:
+    feed = numbered(10)
+    feed.apply_snapshot(snapshot([("98", "1")], [("99", "1")], sequence=1), 2.0)
+    assert (feed.book_state, feed.price, feed.sequence) == ("synced", 98.5, 1)
+    feed.apply_delta(delta([("98.2", "1")], link=(1, 2)), 3.0)
+    assert (feed.book_state, feed.bid, feed.integrity.gaps) == ("synced", 98.2, 0)
+
+
+def test_a_snapshot_that_comes_late_is_found_out_by_the_next_delta() -> None:
+    feed = numbered(10)
+    feed.apply_snapshot(snapshot(sequence=8), 2.0)
+    feed.apply_delta(delta([("99.5", "1")], link=(10, 11)), 3.0)
+    assert (feed.book_state, feed.bid, feed.integrity.gaps) == ("lost", None, 1)
+
+
+@pytest.mark.parametrize("crossed", [True, False])
+def test_a_snapshot_that_proves_itself_wrong_loses_the_book_it_should_replace(crossed: bool) -> None:
+    feed = make_feed(checksum=lambda book: 7)
+    feed.apply_snapshot(snapshot(), 1.0)
+    asks = [("98.5", "1")] if crossed else ASKS
+    assert feed.apply_snapshot(snapshot(BIDS, asks, checksum=None if crossed else 8), 2.0)
+    assert (feed.book_state, feed.price, len(feed.book.bids)) == ("lost", None, 0)
 
 
 def test_a_missing_link_is_counted_and_loses_the_book() -> None:

@@ -447,7 +447,7 @@ def test_change_is_the_median_of_the_venues_own_changes(floor: Floor):
 
 def test_volume_is_the_sum_over_the_venues_in_usd(floor: Floor):
     floor.venue("dollar").quotes("usdt", 0.499, 0.501)
-    floor.venue("quoted", "USDT").tells("btc", 200, volume=1e9, quote_volume=4_000)
+    floor.venue("quoted", "USDT").tells("btc", 200, volume=20.5, quote_volume=4_000)
     floor.venue("based", "USDT").tells("btc", 200, volume=3)
     floor.venue("acme").tells("btc", 100, quote_volume=70)
     floor.venue("acme_again", venue="acme").tells("btc", 100, quote_volume=70)
@@ -490,7 +490,7 @@ def test_timestamp_belongs_to_the_price_not_to_later_events(floor: Floor):
     assert floor.composite().timestamp == before
 
 
-@pytest.mark.parametrize("ahead", [2_000, 9_000_000_000, -11_000, 1 - 1_700_000_000_000])
+@pytest.mark.parametrize("ahead", [2_000, 9_000_000_000, -11_000, -600_000_000_000])
 def test_venue_with_a_wrong_clock_happens_now(floor: Floor, ahead: int):
     floor.venue("acme").trades("btc", 100, at=floor.clock.milliseconds() + ahead)
     assert floor.composite().timestamp == floor.clock.milliseconds()

@@ -35,7 +35,7 @@ from haunt import (
 )
 from haunt.market.feed import Feed
 from haunt.market.symbols import Symbol
-from haunt.plugin import asking, conversation
+from haunt.plugin import asking, conversation, succession
 from haunt.plugin.recovery import Attempts
 from haunt.testing import FakeClock, FakeVenue, eventually
 
@@ -365,6 +365,20 @@ async def test_a_connection_that_ends_before_its_successor_stands_is_lost() -> N
         await eventually(lambda: scene.venue.handshakes == 2)
         await scene.venue.disconnect()
         assert "closed the connection" in str(await scene.lost())
+
+
+@pytest.mark.gen_test
+async def test_a_venue_that_says_goodbye_to_every_connection_is_not_asked_at_once_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(succession, "uniform", lambda low, high: high)
+    async with running() as scene:
+        answering_with_books(scene)
+        scene.venue.welcome = [["farewell", "-"]]
+        await eventually(lambda: scene.venue.connections == 2 and scene.venue.clients == 1)
+        await asyncio.sleep(0.3)
+        assert scene.venue.connections == 2
+        assert scene.btc.book_state == "synced"
 
 
 @pytest.mark.gen_test

@@ -19,6 +19,7 @@ from haunt.market.symbols import Symbol
 
 NAMES = ("btc", "eth", "usdt", "wobble")
 VENUES = ("alpha", "bravo", "charlie")
+NOW = 1_700_000_000_000
 RATE = 40
 
 
@@ -39,10 +40,10 @@ def simulation(
 
 def course(simulation: Simulation, *, seconds: float, rate: float = RATE) -> Iterator[tuple[float, Event]]:
     """What is said from the start on, with the moment it is said at."""
-    for event in simulation.opening(0.0, 0):
+    for event in simulation.opening(0.0, NOW):
         yield 0.0, event
     for number in range(int(seconds * rate)):
-        event = simulation.event(number / rate, int(number / rate * 1_000))
+        event = simulation.event(number / rate, NOW + int(number / rate * 1_000))
         if event is not None:
             yield number / rate, event
 
