@@ -31,6 +31,7 @@ class Binance(StreamSource):
     """Books are rebuilt from a REST snapshot and the deltas of the stream around it."""
 
     name = "binance"
+    streams = ("book", "ticker")
     connection_limit = (300, 300.0)
     # A snapshot of 1000 levels weighs 50 of the 6000 a minute.
     request_limit = (100, 60.0)

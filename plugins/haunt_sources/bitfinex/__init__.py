@@ -39,6 +39,7 @@ class Bitfinex(StreamSource):
     """
 
     name = "bitfinex"
+    streams = ("book", "ticker")
     connection_limit = (20, 60.0)
     # That of those who log in.
     hosts = ("api.bitfinex.com",)

@@ -35,6 +35,7 @@ class Bitget(StreamSource):
     what Bitget sends is verified."""
 
     name = "bitget"
+    streams = ("book", "ticker")
     checksum = staticmethod(checksum)
     # Bitget cuts a connection that has not sent the word for two minutes, whatever flows over it.
     ping_message = "ping"

@@ -38,6 +38,7 @@ class Bitstamp(StreamSource):
     """
 
     name = "bitstamp"
+    streams = ("book",)
     request_limit = (10_000, 600.0)
     # 10,000 requests in ten minutes, 400 in a second.
     request_interval = 0.1

@@ -30,6 +30,7 @@ class Bybit(StreamSource):
     """The books come whole in the stream, then as numbered changes; whole again when Bybit restarts."""
 
     name = "bybit"
+    streams = ("book", "ticker")
     connection_limit = (500, 300.0)
     ping_message = '{"op":"ping"}'
     # What Bybit has said of connections to its futures, 21,000 characters of topics, may hold here too.

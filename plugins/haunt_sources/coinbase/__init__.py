@@ -26,6 +26,7 @@ class Coinbase(StreamSource):
     """The books come whole in the stream: 5 MB for BTC-USD."""
 
     name = "coinbase"
+    streams = ("book", "ticker")
     connection_limit = (8, 1.0)
     message_limit = (8, 1.0)
     # Coinbase takes eight messages a second.

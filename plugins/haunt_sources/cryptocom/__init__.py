@@ -33,6 +33,7 @@ class Cryptocom(StreamSource):
     """The books come whole in the stream, and each change names the number of the one before (`pu`)."""
 
     name = "cryptocom"
+    streams = ("book", "ticker")
     # Crypto.com counts what is sent in the calendar second of the connection against a part of its limit.
     subscribe_delay = 1.0
     message_interval = 0.1

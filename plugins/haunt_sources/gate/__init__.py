@@ -33,6 +33,7 @@ class Gate(StreamSource):
     """
 
     name = "gate"
+    streams = ("book", "ticker")
     options: GateOptions
 
     @property

@@ -35,6 +35,7 @@ class Gemini(StreamSource):
     """The books come whole in the stream, then as numbered changes. The stream has no 24-hour figures."""
 
     name = "gemini"
+    streams = ("book",)
     hosts = ("api.gemini.com",)
     # 120 requests a minute, and two of them for the figures of one market.
     request_interval = 1.0

@@ -34,6 +34,7 @@ class Htx(StreamSource):
     """
 
     name = "htx"
+    streams = ("book", "ticker")
     options: HtxOptions
 
     async def instruments(self) -> Iterable[Instrument]:

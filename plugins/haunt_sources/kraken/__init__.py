@@ -24,6 +24,7 @@ class Kraken(StreamSource):
     """The books come whole in the stream, and every change carries a checksum."""
 
     name = "kraken"
+    streams = ("book", "ticker")
     connection_limit = (150, 600.0)
     checksum = staticmethod(checksum)
     ping_message = '{"method":"ping"}'

@@ -50,6 +50,7 @@ class KuCoin(StreamSource):
     """
 
     name = "kucoin"
+    streams = ("book", "ticker")
     connection_limit = (30, 60.0)
     waits_for_welcome = True
     hosts = ("push-private.kucoin.com", "ws-api.kucoin.com")

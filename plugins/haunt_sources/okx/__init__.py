@@ -35,6 +35,7 @@ class Okx(StreamSource):
     """
 
     name = "okx"
+    streams = ("book", "ticker")
     connection_limit = (3, 1.0)
     checksum = staticmethod(checksum)
     ping_message = "ping"
