@@ -84,9 +84,9 @@ class Turn:
 
 
 def apart(one: float, other: float) -> float:
-    """`one` - `other`; 0 where they differ by a part in 1e9 or less, which rounding may have done."""
+    """`one` - `other`; 0 where that is a part in 1e9 of `one` or less, which rounding may have done."""
     distance = one - other
-    return distance if abs(distance) > 1e-9 * max(abs(one), abs(other)) else 0.0
+    return distance if abs(distance) > 1e-9 * abs(one) else 0.0
 
 
 def outside(price: float, lower: float, upper: float) -> float:

@@ -56,14 +56,20 @@ class Highest(_Window[float]):
     """The highest of the newest `period` values."""
 
     __slots__ = ()
-    _join = max
+
+    @staticmethod
+    def _join(one: float, other: float) -> float:  # in half the time of max
+        return one if one > other else other
 
 
 class Lowest(_Window[float]):
     """The lowest of the newest `period` values."""
 
     __slots__ = ()
-    _join = min
+
+    @staticmethod
+    def _join(one: float, other: float) -> float:
+        return one if one < other else other
 
 
 class Deviation:
@@ -175,7 +181,8 @@ class TrueRange:
         previous, self._close = self._close, candle.close
         if previous is None:
             return None
-        return max(candle.high, previous) - min(candle.low, previous)
+        high, low = candle.high, candle.low
+        return (high if high > previous else previous) - (low if low < previous else previous)
 
 
 class AverageTrueRange:

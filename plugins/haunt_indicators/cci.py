@@ -51,7 +51,8 @@ class Cci(Indicator):
             return None
         options = self.options
         mean = total / options.period
-        deviation = sum([abs(price - mean) for price in self._window]) / options.period
+        # As much is below the mean as above it.
+        deviation = 2 * sum([price - mean for price in self._window if price > mean]) / options.period
         cci = (typical - mean) / (0.015 * deviation) if deviation > ROUNDING * mean else 0.0
         level = min(max(cci, options.buy_below), options.sell_above)
         strength = (level - cci) / abs(cci) if level != cci else 0.0

@@ -83,7 +83,7 @@ def before(values: Array) -> Array:
 
 
 def apart(one: Array, other: Array) -> Array:
-    return np.nan_to_num(nothing_within(1e-9, one - other, np.fmax(np.abs(one), np.abs(other))))
+    return np.nan_to_num(nothing_within(1e-9, one - other, one))
 
 
 def turning(values: Array) -> Array:
