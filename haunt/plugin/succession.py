@@ -34,19 +34,20 @@ class Succession:
         self._venue_symbols = venue_symbols
         self._recovery = recovery
         self._standing = standing
+        self._connected_at: float | None = None
 
     async def run(self) -> None:
         """Publish until the source is lost, which SourceLost tells."""
         source, time, failures = self._source, asyncio.get_running_loop().time, 0
         while True:
-            began = time()
+            self._connected_at = None
             try:
                 await self._carry()
             except (SourceLost, OSError) as error:
                 self._standing.discard(self)
                 if not self._standing:
                     raise
-                if time() - began >= HEALTHY_AFTER:
+                if self._connected_at is not None and time() - self._connected_at >= HEALTHY_AFTER:
                     failures = 0
                 wait = wait_after(failures, error, uniform)
                 failures += 1
@@ -64,14 +65,15 @@ class Succession:
         try:
             await _comes(conversation.connected, running)
             self._standing.add(self)
+            began = self._connected_at = time()
             while True:
-                began = time()
                 await _comes(conversation.leaving, running, within=life and life * uniform(*REPLACED_AT))
                 farewells = 0 if time() - began >= HEALTHY_AFTER else farewells + 1
                 if farewells > 1:
                     # A venue that says goodbye to everyone is not asked again and again.
                     await asyncio.wait([running], timeout=wait_after(farewells, SourceLost(""), uniform))
                 conversation, running = await self._replace(conversation, running)
+                began = time()
         finally:
             await _end(running)
 
@@ -86,7 +88,7 @@ class Succession:
             old.give_way(handover)
             try:
                 await _first(running, coming, new.settled)
-                if coming.done() and handover.begun:
+                if coming.done() and (handover.begun or not isinstance(coming.exception(), SourceLost | OSError)):
                     coming.result()
                 if running.done() and (coming.done() or not new.connected.is_set()):
                     running.result()

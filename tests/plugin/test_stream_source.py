@@ -382,6 +382,21 @@ async def test_a_venue_that_says_goodbye_to_every_connection_is_not_asked_at_onc
 
 
 @pytest.mark.gen_test
+async def test_a_bug_in_the_next_connection_ends_the_run() -> None:
+    class Confused(Acme):
+        def reader(self, send: Callable[[str], None]) -> Callable[[str | bytes], Iterable[Event]]:
+            if scene.venue.connections == 2:
+                raise AttributeError("no such thing")
+            return self.parse
+
+    async with running(Confused) as scene:
+        await scene.connected()
+        await scene.venue.send(["farewell", "-"])
+        with pytest.raises(AttributeError):
+            await scene.task
+
+
+@pytest.mark.gen_test
 async def test_a_source_can_be_cancelled_at_any_moment_of_a_handover() -> None:
     for turns in range(0, 60, 3):
         async with running() as scene:
