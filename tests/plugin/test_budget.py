@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Sequence
 
 import pytest
 
-from haunt import SourceLost
+from haunt import Instrument, Relay, SourceLost, StreamOptions, StreamSource, Symbol
 from haunt.plugin.budget import Budget, Budgets
+from haunt.testing import FakeVenue, eventually
 
 
 async def times(budget: Budget, number: int, limit: tuple[int, float] | None) -> list[float]:
@@ -76,3 +78,30 @@ def test_a_host_has_one_budget_whatever_the_path() -> None:
     budgets = Budgets()
     assert budgets.of("wss://acme.example/ws?token=1") is budgets.of("wss://acme.example/other")
     assert budgets.of("wss://acme.example/ws") is not budgets.of("wss://acme.example:9443/ws")
+
+
+@pytest.mark.gen_test
+async def test_a_hundred_sources_that_start_together_stay_within_the_limit_of_their_venue() -> None:
+    class Modest(StreamSource):
+        connection_limit = (20, 0.5)
+
+        async def instruments(self) -> Iterable[Instrument]:
+            return [Instrument("BTC-USD", "BTC", "USD")]
+
+        def subscribe_messages(self, venue_symbols: Sequence[str]) -> Iterable[str]:
+            return ()
+
+    budgets, loop, sources = Budgets(), asyncio.get_running_loop(), list[asyncio.Task[None]]()
+    async with FakeVenue() as venue:
+        began = loop.time()
+        for number in range(100):
+            relay = Relay(f"acme{number}", wanted=[Symbol("btc")], deliver=lambda feed, event: None, budgets=budgets)
+            sources.append(asyncio.create_task(Modest(StreamOptions(url=venue.url), relay).run()))
+        for most in (20, 40, 60, 80):
+            await eventually(lambda most=most: venue.handshakes >= most)
+            assert venue.handshakes <= 20 * (1 + (loop.time() - began) // 0.5)
+        await eventually(lambda: venue.connections == 100)
+        assert loop.time() - began >= 2.0
+        for source in sources:
+            source.cancel()
+        await asyncio.wait(sources)
