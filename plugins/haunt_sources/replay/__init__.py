@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -63,6 +64,8 @@ class Replay(Source):
             await self._play(recording, adapter)
             while self.options.loop:
                 self.relay.close("the recording begins again")
+                # A recording shorter than one turn of the loop would never let go of it.
+                await asyncio.sleep(0)
                 await self._play(recording, adapter)
         except (RecordingError, PluginError) as error:
             raise SourceLost(str(error), retry_after=RETRY_AFTER) from None
