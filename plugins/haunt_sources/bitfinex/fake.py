@@ -11,8 +11,6 @@ from haunt.testing import Ask, Channel, Deal, Delta, Dialect, FakeExchange, Figu
 
 CHANNELS: dict[str, Channel] = {"book": "book", "trades": "trades", "ticker": "ticker"}
 CHECKED_LEVELS = 25
-# Of the changes of a book every so many are followed by a checksum.
-CHECKED_CHANGES = 5
 
 
 class BitfinexDialect(Dialect):
@@ -77,8 +75,8 @@ class BitfinexDialect(Dialect):
 
     def delta(self, delta: Delta) -> Iterator[Frame]:
         yield self._frame("book", delta.symbol, f"[{_levels(delta)}]")
-        if delta.number % CHECKED_CHANGES == 0:
-            yield self._frame("book", delta.symbol, f'"cs",{_checksum(delta.after)}')
+        # Bitfinex sends one every few seconds.
+        yield self._frame("book", delta.symbol, f'"cs",{_checksum(delta.after)}')
 
     def trades(self, deals: Sequence[Deal], *, first: bool) -> Iterator[Frame]:
         if first:
