@@ -177,6 +177,11 @@ def test_error_refuses_the_subscription_by_its_name() -> None:
     ]
 
 
+def test_subscription_that_stands_already_is_one() -> None:
+    error = {"event": "error", "msg": "subscribe: dup", "code": 10301, "channel": "book", "symbol": SYMBOL}
+    assert events(json.dumps(error)) == [Subscribed(SYMBOL, "book")]
+
+
 @pytest.mark.parametrize(
     "frame",
     ['{"event":"info","version":2,"serverId":"x","platform":{"status":1}}', '{"event":"info","code":20000}',

@@ -33,6 +33,7 @@ CHECKED_LEVELS = 25
 MOST_EARLY = 10_000
 # Bitfinex asks for so many seconds of peace when it begins its maintenance.
 MAINTENANCE = 120.0
+ALREADY = "10301"
 RECONNECT, MAINTENANCE_BEGINS, MAINTENANCE_ENDED = "20051", "20060", "20061"
 # UST is Tether, which is not the coin of that name that collapsed.
 NAMES = {"UST": "USDT", "UDC": "USDC"}
@@ -126,6 +127,8 @@ class Reader:
         elif event == "unsubscribed":
             self._channels.pop(message["chanId"], None)
             self._begun.discard(message["chanId"])
+        elif event == "error" and message["code"] == ALREADY:
+            yield Subscribed(message["symbol"], message["channel"])
         elif event == "error":
             reason = f"{message['msg']} (code {message['code']})"
             yield Refused(message.get("symbol", ""), message.get("channel", "subscribe"), reason)
