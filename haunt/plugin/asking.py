@@ -24,7 +24,7 @@ OLDEST_ANSWER = 5.0
 
 
 class Asking:
-    """Asks one venue, as politely as it wants to be asked, and publishes what it answers."""
+    """Asks one venue, and publishes what it answers."""
 
     def __init__(self, source: StreamSource) -> None:
         self._source = source
@@ -43,7 +43,6 @@ class Asking:
             due = time() + source.figures_interval
             for venue_symbol in venue_symbols:
                 await self._publish("figures", source.figures, venue_symbol)
-                await asyncio.sleep(source.request_interval)
             await asyncio.sleep(max(0.0, due - time()))
 
     async def reviews(self, venue_symbols: Sequence[str]) -> None:

@@ -73,8 +73,6 @@ class StreamSource(Source):
     """What every market must say within `first_data_timeout` of subscribing: "book", "quote", "ticker"."""
     symbols_per_connection: int | None = None
     """How many markets one connection carries; None = all. As many are opened as are needed."""
-    request_interval: float = 0.0
-    """Seconds between two requests for `figures`, for venues that count them."""
     waits_for_welcome: bool = False
     """The venue speaks first, and need not hear what it is sent before."""
     hosts: ClassVar[tuple[str, ...]] = ()

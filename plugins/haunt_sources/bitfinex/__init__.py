@@ -43,7 +43,6 @@ class Bitfinex(StreamSource):
     connection_limit = (20, 60.0)
     # That of those who log in.
     hosts = ("api.bitfinex.com",)
-    streams = ("book", "ticker")
     checksum = staticmethod(checksum)
     options: BitfinexOptions
 

@@ -40,8 +40,6 @@ class Bitstamp(StreamSource):
     name = "bitstamp"
     streams = ("book",)
     request_limit = (10_000, 600.0)
-    # 10,000 requests in ten minutes, 400 in a second.
-    request_interval = 0.1
     options: BitstampOptions
 
     @property

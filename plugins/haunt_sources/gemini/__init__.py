@@ -37,9 +37,8 @@ class Gemini(StreamSource):
     name = "gemini"
     streams = ("book",)
     hosts = ("api.gemini.com",)
-    streams = ("book",)
-    # 120 requests a minute, and two of them for the figures of one market.
-    request_interval = 1.0
+    # The figures of one market take two.
+    request_limit = (120, 60.0)
     message_interval = 0.1
     options: GeminiOptions
 
