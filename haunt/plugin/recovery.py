@@ -100,3 +100,6 @@ class Recovery:
         logger.info("Source %s: no %s; subscribing again", source.relay.source, what)
         for message in source.subscribe_messages([venue_symbol]):
             send(message)
+        if source.snapshot_url(venue_symbol) is not None and source.relay.feeds[venue_symbol].book_state == "empty":
+            # A quiet market has no change for its book to begin with.
+            source.relay.lost.add(venue_symbol)

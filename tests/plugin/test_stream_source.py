@@ -1005,6 +1005,14 @@ async def test_figures_are_asked_for_again_and_again_whatever_the_answers_are(
 
 
 @pytest.mark.gen_test
+async def test_a_market_without_changes_gets_its_book_all_the_same() -> None:
+    async with running(RestAcme, symbols=["btc"], first_data_timeout=0.01) as scene:
+        scene.venue.responses["/book?of=BTC-USD"] = [20, *SNAPSHOT]
+        await eventually(lambda: scene.relay.feeds and scene.btc.bid == 99.0)
+        assert scene.venue.connections == 1
+
+
+@pytest.mark.gen_test
 async def test_a_book_is_compared_with_a_fetched_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "OLDEST_ANSWER", 0.01)
     async with running(AskingAcme, symbols=["btc"]) as scene:
