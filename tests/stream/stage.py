@@ -92,8 +92,9 @@ def configured(
 
 def tell(relay: Relay, symbol: str, last: float, *, at: int, **figures: float) -> None:
     """The venue says its last price; 24 hours ago it was `open`, and 1000 coins were traded, if not said otherwise."""
-    volume = figures.get("quote_volume")
-    relay.publish(Ticker(f"{symbol}-USD", last, figures.get("open", last), figures.get("volume", 1000.0), volume, at))
+    cost = figures.get("quote_volume")
+    volume = figures.get("volume", 1000.0 if cost is None else cost / last)
+    relay.publish(Ticker(f"{symbol}-USD", last, figures.get("open", last), volume, cost, at))
 
 
 def show(relay: Relay, symbol: str, bids: Sequence[Any], asks: Sequence[Any], *, at: int) -> None:
