@@ -207,7 +207,7 @@ class Haunt:
             price = self.market.price(topic.symbol)
             doubt = self.market.doubt(topic.symbol) if topic.extended else None
             return None if price is None else protocol.price_update(price, sent=sent, doubt=doubt)
-        book = self.market.book(topic.symbol, topic.depth)
+        book = self.market.book(topic.symbol, topic.depth, attributed=topic.extended)
         return None if book is None else protocol.orderbook_update(book, sent=sent)
 
     def _announce(self, signal: Signal) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Literal, NamedTuple, TypeAlias
 
 from haunt.clock import Clock
-from haunt.market.electorate import USD, Electorate
-from haunt.market.events import Event, Quote, Ticker, Trade
+from haunt.market.electorate import USD, Electorate, Vote
+from haunt.market.events import BookSnapshot, Event, Quote, Ticker, Trade
 from haunt.market.explain import Explanation, explain
 from haunt.market.feed import Feed
 from haunt.market.merged_book import VenueBook, crossings, merge_books
@@ -29,15 +30,28 @@ REFERENCE = "btc"
 IMPLIED_STALE_AFTER = 1.0
 
 
+class Shown(NamedTuple):
+    """What is published of a merged book: the keys (see BookSide) of its worst prices, and at which rate whose levels
+    are in it."""
+
+    worst_bid: float
+    worst_ask: float
+    rates: Mapping[Feed, float]
+
+
+NOTHING_SHOWN = Shown(inf, inf, {})
+
+
 class Quotation:
     """One symbol: who has a say in its price, and what was published of it last.
 
     `coin` is its name as a quote currency, `heard_at` the time of the newest event, `timestamp` that of the price.
+    `shown` is None while the book is marked as changed and nobody has asked for it since.
     """
 
     __slots__ = (
         "book_changes", "book_state", "coin", "electorate", "heard_at", "price", "price_changes", "price_state",
-        "seen_at", "symbol", "timestamp",
+        "seen_at", "shown", "symbol", "timestamp",
     )  # fmt: skip
 
     def __init__(self, symbol: Symbol, electorate: Electorate) -> None:
@@ -51,6 +65,7 @@ class Quotation:
         self.book_state: State = ("orderbook", symbol.name)
         self.book_changes = 0
         self.heard_at = 0
+        self.shown: Shown | None = None
         self.seen_at: float | None = None
 
 
@@ -91,8 +106,10 @@ class Market:
         electorate = quotation.electorate
         outcome = electorate.hear(feed)
         kind = type(event)
-        if outcome == "elected" or (kind is not Trade and kind is not Ticker and kind is not Quote):
+        if outcome == "elected":
             self._change_book(quotation)
+        elif kind is not Trade and kind is not Ticker and kind is not Quote:
+            self._look_at_book(quotation, feed, kind)
         now = self._clock.milliseconds()
         vote = electorate.votes.get(feed)
         if vote is not None and vote.why_not is None:
@@ -147,23 +164,37 @@ class Market:
     def explain(self, symbol: str) -> Explanation:
         """How its price came about."""
         quotation = self._quotations[symbol]
-        left_out = crossings(self._books(quotation))
+        left_out = crossings(self._books(quotation.electorate.with_books()))
         return explain(quotation.symbol, quotation.electorate, self.price(symbol), left_out, self._clock.monotonic())
 
-    def book(self, symbol: str, depth: int) -> MergedBook | None:
-        """The merged book of the venues whose books are whole and fresh; None when there is none."""
+    def book(self, symbol: str, depth: int, *, attributed: bool = False) -> MergedBook | None:
+        """The merged book of the venues whose books are whole and fresh; None when there is none.
+
+        It counts as published: until the next mark a change that is in none of the books asked for is no change.
+        """
         quotation = self._quotations[symbol]
-        books = self._books(quotation)
-        bids, asks = merge_books(books, quotation.symbol, depth)
-        if not bids and not asks:
+        voices = quotation.electorate.with_books()
+        books = self._books(voices)
+        bids, asks = merge_books(books, quotation.symbol, depth, attributed)
+        shown = quotation.shown or NOTHING_SHOWN
+        quotation.shown = Shown(
+            min(shown.worst_bid, bids.worst),
+            min(shown.worst_ask, asks.worst),
+            {vote.feed: rate for vote, rate in voices.items()},
+        )
+        for book in books:
+            book.book.settle()
+        if not bids.levels and not asks.levels:
             return None
         return MergedBook(
             symbol=symbol,
-            bids=bids,
-            asks=asks,
+            bids=bids.levels,
+            asks=asks.levels,
             timestamp=quotation.heard_at or self._clock.milliseconds(),
             sequence=quotation.book_changes,
             sources=[book.venue for book in books],
+            bid_venues=bids.venues,
+            ask_venues=asks.venues,
         )
 
     @property
@@ -229,13 +260,26 @@ class Market:
         logger.warning("No venue gives 24 hour figures of %s: its change_24h begins at 0", quotation.symbol.name)
         return True
 
-    def _books(self, quotation: Quotation) -> list[VenueBook]:
+    def _books(self, voices: Mapping[Vote, float]) -> list[VenueBook]:
         now = self._clock.monotonic()
         return [
             VenueBook(vote.feed.venue, vote.feed.book, rate, now - (vote.feed.received or 0.0))
-            for vote, rate in quotation.electorate.with_books().items()
+            for vote, rate in voices.items()
         ]
 
+    def _look_at_book(self, quotation: Quotation, feed: Feed, kind: type[Event]) -> None:
+        """Mark the book if a level changed that is published, or a venue's book came or was lost."""
+        shown = quotation.shown
+        rate = shown.rates.get(feed) if shown else None
+        if shown is None:
+            self._change_book(quotation)
+        elif rate is not None:
+            if feed.book_state != "synced" or feed.book.touches(shown.worst_bid, shown.worst_ask, rate):
+                self._change_book(quotation)
+        elif kind is BookSnapshot and feed in [vote.feed for vote in quotation.electorate.with_books()]:
+            self._change_book(quotation)
+
     def _change_book(self, quotation: Quotation) -> None:
+        quotation.shown = None
         quotation.book_changes += 1
         self._mark(quotation.book_state)

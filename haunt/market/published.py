@@ -37,7 +37,10 @@ class Doubt(NamedTuple):
 
 
 class MergedBook(NamedTuple):
-    """The best levels of all venues' books, (price, quantity) in USD and base units, best first, never crossed."""
+    """The best levels of all venues' books, (price, quantity) in USD and base units, best first, never crossed.
+
+    `bid_venues` and `ask_venues` say what each venue has of each level; empty where that was not asked for.
+    """
 
     symbol: str
     bids: Sequence[tuple[float, float]]
@@ -45,6 +48,8 @@ class MergedBook(NamedTuple):
     timestamp: int
     sequence: int
     sources: Sequence[str]
+    bid_venues: Sequence[Mapping[str, float]] = ()
+    ask_venues: Sequence[Mapping[str, float]] = ()
 
 
 class Signal(NamedTuple):

@@ -247,14 +247,19 @@ def price_update(price: CompositePrice, *, sent: int | None = None, doubt: Doubt
 
 
 def orderbook_update(book: MergedBook, *, sent: int | None = None) -> bytes:
+    bids: list[dict[str, Any]] = [{"price": price, "quantity": quantity} for price, quantity in book.bids]
+    asks: list[dict[str, Any]] = [{"price": price, "quantity": quantity} for price, quantity in book.asks]
     message: dict[str, Any] = {
         "type": "orderbook_update",
         "symbol": book.symbol,
-        "bids": [{"price": price, "quantity": quantity} for price, quantity in book.bids],
-        "asks": [{"price": price, "quantity": quantity} for price, quantity in book.asks],
+        "bids": bids,
+        "asks": asks,
         "timestamp": book.timestamp,
     }
     if sent is not None:
+        for levels, parts in ((bids, book.bid_venues), (asks, book.ask_venues)):
+            for level, venues in zip(levels, parts, strict=False):
+                level["venues"] = venues
         message |= {"seq": book.sequence, "sent": sent, "sources": list(book.sources)}
     return encode(message)
 

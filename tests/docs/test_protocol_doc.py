@@ -34,13 +34,14 @@ DOUBT = Doubt(1.25, "low", [])
 BOOK = MergedBook(
     "btc", [(67_230.0, 1.5), (67_225.0, 2.3)], [(67_235.0, 0.8), (67_240.0, 1.2)], 1_700_000_000_000, 8, ["kraken"]
 )
+TOP = BOOK._replace(bids=BOOK.bids[:1], asks=BOOK.asks[:1], bid_venues=[{"kraken": 1.5}], ask_venues=[{"kraken": 0.8}])
 SIGNAL = Signal("btc", "rsi", "1m", "buy", 28.5, 0.85, 1_700_000_000_000, {"rsi": 28.5})
 SENT = 1_700_000_000_012
 SAID = [
     protocol.price_update(PRICE),
     protocol.price_update(PRICE, sent=SENT, doubt=DOUBT),
     protocol.orderbook_update(BOOK),
-    protocol.orderbook_update(BOOK._replace(bids=BOOK.bids[:1], asks=BOOK.asks[:1]), sent=SENT),
+    protocol.orderbook_update(TOP, sent=SENT),
     protocol.signal_update(SIGNAL),
     protocol.signal_update(SIGNAL, sent=SENT),
     protocol.server_status(connected_peers=5, active_sources=12, symbols_tracked=150, uptime_seconds=86_400),
@@ -163,8 +164,9 @@ def test_every_extended_field_is_explained() -> None:
     extra = {
         field for message in HEARD if "sent" in message for field in message.keys() - plain[message["type"]].keys()
     }
+    levels = {field for message in HEARD for level in message.get("bids", ()) for field in level}
     [fields] = tables(section("Extended fields"))
-    assert set(first_cells(fields)) == extra
+    assert set(first_cells(fields)) == extra | levels - {"price", "quantity"}
 
 
 def test_every_error_code_is_explained() -> None:

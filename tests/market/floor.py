@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,6 +68,13 @@ class Venue:
         """A whole order book with a quantity of 1 at each of these prices."""
         levels = [[(str(price), "1") for price in side] for side in (bids, asks)]
         self.relay.publish(BookSnapshot(self._name(symbol), *levels, 1, None, self._time(at)))
+
+    def changes(self, symbol: str, bids: Mapping[float, float], asks: Mapping[float, float]) -> None:
+        """New quantities at these prices of a book that was shown."""
+        levels = [[(str(price), str(quantity)) for price, quantity in side.items()] for side in (bids, asks)]
+        self.relay.publish(
+            BookDelta(self._name(symbol), levels[0], levels[1], None, None, None, self._clock.milliseconds())
+        )
 
     def repeats_last_trade(self) -> None:
         self.relay.publish(self._last_trade)

@@ -152,3 +152,58 @@ def test_clearing_empties_both_sides() -> None:
     book.replace([("1", "1")], [("2", "1")])
     book.clear()
     assert (len(book.bids), len(book.asks)) == (0, 0)
+
+
+# -- what was touched
+
+
+@pytest.mark.parametrize(
+    ("change", "touched"),
+    [
+        ([("8", "2")], 8),
+        ([("9", "0")], 9),
+        ([("7", "1"), ("10", "0"), ("8", "1")], 10),
+        ([("11", "1")], 11),
+        ([("8.5", "0")], 8.5),
+        ([], None),
+    ],
+)
+def test_best_level_that_changed_is_remembered(change: list[Level], touched: float | None) -> None:
+    book = Book()
+    book.replace([("10", "1"), ("9", "1"), ("8", "1")], [("12", "1"), ("13", "1")])
+    book.settle()
+    book.update(change, [])
+    assert book.touches(touched or 0.1, -1e9, 1.0) == (touched is not None)
+    assert not book.touches((touched or 0.1) + 0.1, -11.9, 1.0)
+    assert touched is None or book.touches(touched * 2, -1e9, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("asks", "touched"),
+    [
+        ([("12", "1"), ("13", "1"), ("14", "1")], None),
+        ([("12", "1"), ("13", "1"), ("14", "2")], 14),
+        ([("12", "1"), ("13", "1")], 14),
+        ([("12", "1"), ("13", "1"), ("14", "1"), ("15", "1")], 15),
+        ([("12", "1"), ("13.5", "1"), ("14", "1")], 13),
+        ([], 12),
+    ],
+)
+def test_whole_book_sent_again_touches_what_is_not_the_same(asks: list[Level], touched: float | None) -> None:
+    book = Book()
+    book.replace([("10", "1")], [("12", "1"), ("13", "1"), ("14", "1")])
+    book.settle()
+    book.replace([("10", "1")], asks)
+    assert book.touches(99, -(touched or 99), 1.0) == (touched is not None)
+    assert not book.touches(99, -(touched or 99) + 0.1, 1.0)
+
+
+def test_levels_that_fall_out_of_a_book_are_touched() -> None:
+    book = Book(depth=2)
+    book.replace([("10", "1"), ("9", "1"), ("8", "1")], [])
+    book.settle()
+    book.bids.truncate(1)
+    assert book.touches(9, 0, 1.0)
+    book.settle()
+    book.clear()
+    assert book.touches(10, 0, 1.0)

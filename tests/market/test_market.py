@@ -7,6 +7,8 @@ from functools import partial
 
 import pytest
 from floor import Floor, Venue
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 @pytest.fixture
@@ -542,6 +544,97 @@ def test_usdt_book_of_a_venue_stands_in_while_its_usd_book_is_lost(floor: Floor)
     acme.shows("btc", [101], [99])
     assert (book := floor.market.book("btc", 20)) is not None
     assert book.bids == [(88.0, 1.0)]
+
+
+def test_change_beyond_what_is_published_is_no_change(floor: Floor):
+    acme, zeta = floor.venue("acme"), floor.venue("zeta")
+    acme.shows("btc", [99, 98, 97], [101, 102, 103])
+    zeta.shows("btc", [98.5], [101.5])
+    assert floor.market.book("btc", 2) is not None
+    floor.published()
+    acme.changes("btc", {97: 5.0, 96: 1.0}, {103: 0.0})
+    acme.shows("btc", [99, 98, 97, 96], [101, 102])
+    assert floor.published("orderbook") == 0
+    acme.changes("btc", {}, {101.4: 1.0})
+    assert floor.published("orderbook") == 1
+
+
+def test_deepest_book_that_was_asked_for_decides_what_is_published(floor: Floor):
+    acme = floor.venue("acme")
+    acme.shows("btc", [99, 98, 97, 96], [101, 102, 103])
+    floor.market.book("btc", 3)
+    floor.market.book("btc", 1)
+    floor.published()
+    acme.changes("btc", {96: 2.0}, {})
+    assert floor.published("orderbook") == 0
+    acme.changes("btc", {97: 2.0}, {})
+    assert floor.published("orderbook") == 1
+
+
+def test_change_of_a_book_that_nobody_asked_for_since_the_last_is_told_again(floor: Floor):
+    acme = floor.venue("acme")
+    acme.shows("btc", [99, 98], [101])
+    floor.market.book("btc", 1)
+    floor.published()
+    acme.changes("btc", {99: 2.0}, {})
+    acme.changes("btc", {98: 2.0}, {})
+    assert floor.published("orderbook") == 2
+
+
+def test_market_that_is_not_in_the_book_does_not_change_it(floor: Floor):
+    floor.venue("dollar").quotes("usdt", 0.999, 1.001)
+    floor.venue("acme").shows("btc", [99], [101])
+    tether = floor.venue("acme_usdt", "USDT", venue="acme")
+    tether.shows("btc", [98], [102])
+    floor.market.book("btc", 20)
+    floor.published()
+    tether.changes("btc", {99: 1.0}, {})
+    tether.shows("btc", [97], [103])
+    assert floor.published("orderbook") == 0
+
+
+def test_venue_whose_book_came_is_in_it(floor: Floor):
+    acme, zeta = floor.venue("acme"), floor.venue("zeta")
+    acme.shows("btc", [99], [101])
+    zeta.quotes("btc", 98, 102)
+    floor.market.book("btc", 20)
+    floor.published()
+    zeta.shows("btc", [98], [102])
+    assert floor.published("orderbook") == 1
+
+
+def test_book_says_which_venue_has_what(floor: Floor):
+    acme, zeta = floor.venue("acme"), floor.venue("zeta")
+    acme.shows("btc", [99], [101])
+    zeta.shows("btc", [99, 98], [102])
+    book = floor.market.book("btc", 20, attributed=True)
+    assert book is not None
+    assert book.bid_venues == [{"acme": 1.0, "zeta": 1.0}, {"zeta": 1.0}]
+    assert book.ask_venues == [{"acme": 1.0}, {"zeta": 1.0}]
+
+
+SIDES = st.dictionaries(st.integers(90, 110).map(float), st.sampled_from([0.0, 1.0, 2.5]), max_size=3)
+BOOK_EVENTS = st.tuples(st.sampled_from(["acme", "zeta", "iota"]), st.sampled_from(["shows", "changes", "gap"]))
+
+
+@settings(max_examples=300, derandomize=True)
+@given(st.lists(st.tuples(BOOK_EVENTS, SIDES, SIDES), max_size=25), st.integers(1, 4))
+def test_book_is_what_was_published_until_it_is_marked(events, depth: int):
+    floor = Floor()
+    venues = {name: floor.venue(name) for name in ("acme", "zeta", "iota")}
+    published = floor.market.book("btc", depth)
+    for (name, kind), bids, asks in events:
+        floor.marks.clear()
+        if kind == "changes":
+            venues[name].changes("btc", bids, asks)
+        elif kind == "shows":
+            venues[name].shows("btc", [price - 6 for price in bids], [price + 6 for price in asks])
+        else:
+            venues[name].loses_book("btc", kind)
+        book = floor.market.book("btc", depth)
+        if ("orderbook", "btc") not in floor.marks:
+            assert (book and (book.bids, book.asks)) == (published and (published.bids, published.asks))
+        published = book
 
 
 @pytest.mark.parametrize("how", ["gap", "garbage", "frame gap", "closed"])

@@ -6,16 +6,24 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from haunt.market.book import Book
-from haunt.market.merged_book import Crossing, Levels, VenueBook, crossings, merge_books
+from haunt.market.merged_book import Crossing, VenueBook, crossings
+from haunt.market.merged_book import merge_books as merge_sides
 from haunt.market.symbols import Symbol
+
+Levels = list[tuple[float, float]]
 
 BTC = Symbol("btc", tick=0.01)
 TICKS = st.sampled_from([None, 0.01, 0.5, 7.0, 1000.0])
 DEPTHS = st.integers(1, 30)
+
+
+def merge_books(books: Sequence[VenueBook], symbol: Symbol, depth: int) -> tuple[Levels, Levels]:
+    bids, asks = merge_sides(books, symbol, depth)
+    return list(bids.levels), list(asks.levels)
 
 
 def book(bids: Sequence[tuple[str, str]], asks: Sequence[tuple[str, str]]) -> Book:
@@ -34,13 +42,13 @@ def venue(
 
 
 @st.composite
-def levels(draw: st.DrawFn, prices: st.SearchStrategy[float]) -> list[tuple[str, str]]:
+def levels(draw: st.DrawFn, prices: st.SearchStrategy[float], most: int) -> list[tuple[str, str]]:
     quantities = st.floats(1e-8, 1e6)
-    return [(repr(price), repr(draw(quantities))) for price in draw(st.lists(prices, max_size=8, unique=True))]
+    return [(repr(price), repr(draw(quantities))) for price in draw(st.lists(prices, max_size=most, unique=True))]
 
 
 @st.composite
-def venue_books(draw: st.DrawFn, *, tiny: bool = False) -> list[VenueBook]:
+def venue_books(draw: st.DrawFn, *, tiny: bool = False, most: int = 8) -> list[VenueBook]:
     """Venues around one price, so that many cross, or anywhere between the smallest and the largest."""
     around = draw(st.floats(1e-8, 1e9))
     prices = st.floats(1e-300, 1e23) if tiny else st.floats(around * 0.99, around * 1.01)
@@ -49,7 +57,7 @@ def venue_books(draw: st.DrawFn, *, tiny: bool = False) -> list[VenueBook]:
     return [
         VenueBook(
             f"venue{number}",
-            book(draw(levels(prices)), draw(levels(prices))),
+            book(draw(levels(prices, most)), draw(levels(prices, most))),
             draw(rates),
             draw(st.sampled_from([0.0, 0.5, 3.0, 29.0])),
         )
@@ -115,6 +123,49 @@ def test_levels_of_one_venue_alone_are_as_it_wrote_them(bids, asks, quantity):
         [(float(price), float(quantity)) for price in sorted(bids, reverse=True)],
         [(float(price), float(quantity)) for price in sorted(asks)],
     )
+
+
+def plainly_merged(books: list[VenueBook], symbol: Symbol, side: str, depth: int) -> Levels:
+    """The best levels of one side, by reading everything."""
+    limits = {one.venue: one.price for one in crossings(books) if one.side == side}
+    rounded, sign = (symbol.round_down, 1) if side == "bids" else (symbol.round_up, -1)
+    found: list[list[float]] = []
+    levels = [
+        (price * one.rate * sign, quantity)
+        for one in books
+        for price, quantity in getattr(one.book, side)
+        if one.venue not in limits or price * one.rate * sign < limits[one.venue] * sign
+    ]
+    for price, quantity in sorted(levels, reverse=True):
+        if found and price >= found[-1][0] * sign:
+            found[-1][1] += quantity
+        elif published := rounded(price * sign):
+            found.append([published, quantity])
+    return [(price, pytest.approx(quantity)) for price, quantity in found[:depth]]
+
+
+@settings(max_examples=300)
+@given(venue_books(most=40), TICKS, DEPTHS)
+def test_reading_only_what_is_needed_gives_what_reading_everything_gives(
+    books: list[VenueBook], tick: float | None, depth: int
+):
+    symbol = Symbol("btc", tick=tick)
+    bids, asks = merge_books(books, symbol, depth)
+    assert bids == plainly_merged(books, symbol, "bids", depth)
+    assert asks == plainly_merged(books, symbol, "asks", depth)
+
+
+@given(venue_books(), TICKS, DEPTHS)
+def test_parts_of_the_venues_are_the_whole_quantity(books: list[VenueBook], tick: float | None, depth: int):
+    for side in merge_sides(books, Symbol("btc", tick=tick), depth, attributed=True):
+        assert [sum(parts.values()) for parts in side.venues] == pytest.approx([size for _, size in side.levels])
+
+
+def test_parts_are_named_by_venue():
+    books = [venue("acme", {99.004: 1, 99.001: 0.1}, {101.0: 1}), venue("zeta", {99.0: 0.5, 97.0: 4}, {102.0: 1})]
+    bids, asks = merge_sides(books, BTC, 20, attributed=True)
+    assert bids.venues == [{"acme": 1.1, "zeta": 0.5}, {"zeta": 4.0}]
+    assert asks.venues == [{"acme": 1.0}, {"zeta": 1.0}]
 
 
 def test_quantities_at_one_price_are_added_up():

@@ -842,6 +842,8 @@ async def test_row_33_extra_fields_are_for_those_who_ask_and_for_them_alone(exte
     for message in heard:
         kind = message["type"]
         assert message.keys() == FIELDS[kind] | (EXTRAS[kind] if extended else set())
+        for level in message.get("bids", []) + message.get("asks", []):
+            assert level.keys() == {"price", "quantity"} | ({"venues"} if extended else set())
 
 
 @pytest.mark.gen_test
