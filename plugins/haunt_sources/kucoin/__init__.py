@@ -52,6 +52,8 @@ class KuCoin(StreamSource):
     name = "kucoin"
     streams = ("book", "ticker")
     connection_limit = (30, 60.0)
+    # A token is good for a day.
+    connection_life = 86_400.0
     waits_for_welcome = True
     hosts = ("push-private.kucoin.com", "ws-api.kucoin.com")
     # KuCoin takes a hundred messages in ten seconds.
