@@ -25,7 +25,7 @@ from haunt.market.events import (
 )
 from haunt.market.symbols import Symbol
 from haunt.plugin.hookspecs import hookimpl
-from haunt.plugin.indicator import Indicator, IndicatorOptions, Reading, Timeframe
+from haunt.plugin.indicator import Combination, Indicator, IndicatorOptions, Reading, Timeframe
 from haunt.plugin.player import Player, find_adapter, make_player, paced
 from haunt.plugin.rating import ROUNDING, LevelOptions, RatedOptions, Strength, Turn, apart, outside, rated
 from haunt.plugin.relay import Instrument, Relay
@@ -48,7 +48,7 @@ from haunt.recording import Line, Recording, RecordingError
 __version__ = "0.1.0"
 
 __all__ = [
-    "ROUNDING", "AverageTrueRange", "Book", "BookDelta", "BookSnapshot", "Candle", "Change", "Clock",
+    "ROUNDING", "AverageTrueRange", "Book", "BookDelta", "BookSnapshot", "Candle", "Change", "Clock", "Combination",
     "Deviation", "Ema", "Event", "Farewell", "FrameNumber", "HauntError", "Highest", "Indicator", "IndicatorOptions",
     "Instrument", "Level", "LevelOptions", "Line", "Lowest", "Player", "PluginError", "Quote", "RatedOptions",
     "Reading", "Recording", "RecordingError", "Refused", "Relay", "Side", "Source", "SourceLost",

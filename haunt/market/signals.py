@@ -14,8 +14,8 @@ from haunt.errors import PluginError
 from haunt.market.candles import Candle, CandleSeries, candle_start, timeframe_milliseconds
 from haunt.market.published import Signal
 from haunt.market.symbols import SIGNIFICANT_DIGITS
-from haunt.plugin.indicator import Indicator, IndicatorOptions, Reading, SignalState
-from haunt.plugin.state import restore, saved
+from haunt.plugin.indicator import Combination, Indicator, IndicatorOptions, Reading, SignalState
+from haunt.plugin.state import copied, restore, saved
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Signals:
         self._logged: dict[str, int] = {}
         self._unsaved: set[str] = set()
         by_timeframe: dict[str, list[Instance]] = {}
-        for instance in indicators:
+        for instance in sorted(indicators, key=lambda instance: issubclass(instance[1], Combination)):
             by_timeframe.setdefault(instance[2].timeframe, []).append(instance)
         self._by_symbol: dict[str, list[_Track]] = {
             symbol: [
@@ -125,14 +125,14 @@ class Signals:
     def peek(self, symbol: str) -> dict[str, Reading]:
         """What each indicator would say if its running candle closed as it is. Changes nothing and is no signal.
         Who warms up, fails or is stopped is left out."""
-        readings = {}
+        readings: dict[str, Reading] = {}
         for track in self._by_symbol.get(symbol, ()):
-            candle = track.series.running
+            candle, said = track.series.running, _Said()
             for line in track.lines:
                 if candle is None or line.indicator is None or line.name in self.stopped:
                     continue
                 with suppress(Exception):
-                    reading = _checked(line.indicator.peek(candle))
+                    reading = said.read(line.name, copied(line.indicator), candle)
                     if reading is not None:
                         readings[line.name] = reading
         return readings
@@ -195,16 +195,17 @@ class Signals:
                 for line in track.lines:
                     line.indicator = None
             track.next_start = candle.start + length
+            said = _Said()
             for line in track.lines:
                 if line.name not in self.stopped:
-                    self._update(track, line, candle)
+                    self._update(track, line, candle, said)
 
-    def _update(self, track: _Track, line: _Line, candle: Candle) -> None:
+    def _update(self, track: _Track, line: _Line, candle: Candle, said: _Said) -> None:
         closed_at = candle.start + track.series.length
         try:
             if line.indicator is None:
                 line.indicator = line.make(line.options)
-            reading = _checked(line.indicator.update(candle))
+            reading = said.read(line.name, line.indicator, candle)
         except Exception as error:
             self._fail(line.name, track.symbol, closed_at, error)
             return
@@ -240,6 +241,24 @@ class Signals:
         if logged is None or abs(closed_at - logged) >= REPEAT_AFTER:
             self._logged[name] = closed_at
             logger.error("Indicator %s skipped a candle of %s: %s", name, symbol, reason, exc_info=bug)
+
+
+class _Said:
+    """What the indicators of a track say of one candle, for those that combine them; they come last."""
+
+    __slots__ = ("_readings",)
+
+    def __init__(self) -> None:
+        self._readings: dict[str, Reading] = {}
+
+    def read(self, name: str, indicator: Indicator, candle: Candle) -> Reading | None:
+        """Raises what the indicator raises, and PluginError for what cannot be published."""
+        if isinstance(indicator, Combination):
+            return _checked(indicator.combine(dict(self._readings)))
+        reading = _checked(indicator.update(candle))
+        if reading is not None:
+            self._readings[name] = reading
+        return reading
 
 
 def _checked(reading: object) -> Reading | None:

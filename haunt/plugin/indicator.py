@@ -83,3 +83,12 @@ class Indicator:
 
     def _identity(self) -> dict[str, JsonValue]:
         return {"indicator": self.name, "version": self.version, "options": self.options.model_dump(mode="json")}
+
+
+class Combination(Indicator):
+    """An indicator over the others of its symbol in its timeframe. Implements `combine` in place of `update`."""
+
+    def combine(self, readings: Mapping[str, Reading]) -> Reading | None:
+        """Take what the others said of a closed candle, by their names. Who warms up or fails is not among them, nor
+        is another Combination."""
+        raise NotImplementedError

@@ -19,7 +19,7 @@ import pydantic
 from haunt.errors import PluginError
 from haunt.plugin import hookspecs
 from haunt.plugin.hookspecs import GROUP
-from haunt.plugin.indicator import Indicator, IndicatorOptions
+from haunt.plugin.indicator import Combination, Indicator, IndicatorOptions
 from haunt.plugin.source import Source, SourceOptions
 
 State = Literal["installed", "loaded", "import_error", "hook_error", "duplicate", "invalid"]
@@ -252,8 +252,9 @@ def _why_not_valid(name: str, cls: object, base: type[Source] | type[Indicator])
     if getattr(cls, "name", None) != name:
         given = getattr(cls, "name", None)
         return f"{cls.__name__}.name is {given!r:.40} but its entry point is '{name}'; make them equal"
-    work = "run" if base is Source else "update"
-    if getattr(cls, work) is getattr(base, work):
+    kind = Combination if issubclass(cls, Combination) else base
+    work = {Source: "run", Indicator: "update", Combination: "combine"}[kind]
+    if getattr(cls, work) is getattr(kind, work):
         return f"{cls.__name__} does not implement {work}"
     try:
         options_class(cls)

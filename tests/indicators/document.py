@@ -24,8 +24,8 @@ LABELS = ("Warm-up", "Level", "Confirmed", "Confidence")
 HEAD = """\
 # Indicators
 
-Sixteen indicators come with Haunt. This document is written by `scripts/indicators` from what the plugins say of
-themselves; [plugins.md](plugins.md) shows how to write another.
+Sixteen indicators come with Haunt, and one that asks what they agree on. This document is written by
+`scripts/indicators` from what the plugins say of themselves; [plugins.md](plugins.md) shows how to write another.
 
 An indicator reads the closed candles of one symbol in one timeframe. Each instance under `indicators:` in config.yaml
 has its own timeframe and options, and its name there is the `indicator` of its signals:
@@ -60,6 +60,7 @@ Every indicator has these options, and those of its own below:
 | indicator | what it is | outputs, the primary one first | difference |
 |---|---|---|---:|
 """
+CONSENSUS = "what the other indicators of a symbol agree on | `consensus`, `buys`, `sells`, `neutrals`"
 DIFFERENCE = """\
 *Difference* is the largest to TA-Lib {talib} over {series}, with default options: as a part of the value or, where a
 value passes through zero, of 1e-5 of the numbers it is the rest of. TA-Lib's running sums keep what a gap in prices
@@ -68,8 +69,8 @@ rounded away; Haunt's are made anew of the candles in the window, and right to t
 
 
 def written(series: Mapping[str, Sequence[Candle]], described: str) -> str:
-    rows = [row(name, series) for name in NAMES]
-    sections = [section(Registry().indicator(name)) for name in NAMES]
+    rows = [*(row(name, series) for name in NAMES), f"| [consensus](#consensus) | {CONSENSUS} | |"]
+    sections = [section(Registry().indicator(name)) for name in [*NAMES, "consensus"]]
     common = options_table(RatedOptions.model_fields)
     difference = filled(DIFFERENCE.format(talib=talib.__version__, series=described))
     head = HEAD.format(options=common, difference=difference)

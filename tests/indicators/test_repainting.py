@@ -19,7 +19,7 @@ from haunt.stream.protocol import signal_update
 
 EVERY: list[Instance] = [
     (f"{name}_{rule}_{timeframe}", cls, options_class(cls).model_validate({"rule": rule, "timeframe": timeframe}))
-    for name in NAMES
+    for name in [*NAMES, "consensus"]
     for cls in [Registry().indicator(name)]
     for rule in ("level", "confirmed")
     for timeframe in ("1m", "5m")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 import pytest
 
-from haunt import Candle, Indicator, IndicatorOptions, Reading
+from haunt import Candle, Combination, Indicator, IndicatorOptions, Reading
 from haunt.market.candles import MOST_FILLED
 from haunt.market.published import Signal
 from haunt.market.signals import MOST_FAILURES, Instance, Signals
@@ -215,6 +215,45 @@ def test_after_a_hole_the_indicators_start_anew():
     engine.tick(late)
     play(engine, [120.0, 121.0], start=late)
     assert [(signal.timestamp - late, signal.values["seen"]) for signal in sent] == [(2 * MINUTE, 2.0)]
+
+
+# -- indicators over other indicators
+
+
+class Votes(Combination):
+    """How many of the others say what."""
+
+    name = "votes"
+
+    def combine(self, readings: Mapping[str, Reading]) -> Reading | None:
+        return Reading(float(len(readings)), "buy" if readings else "neutral", 0.5, {**dict.fromkeys(readings, 1.0)})
+
+
+def test_a_combination_hears_what_the_others_said_of_the_same_candle_though_it_is_named_first():
+    engine, sent = signals(("votes", Votes, ONE_MINUTE), ("more", Votes, ONE_MINUTE), ("level", Level, ONE_MINUTE))
+    play(engine, [100.0, 120.0])
+    assert [(signal.indicator, signal.values.keys()) for signal in sent] == [
+        ("level", {"seen", "volume"}),
+        ("votes", {"level"}),
+        ("more", {"level"}),
+    ]
+    assert {signal.timestamp for signal in sent} == {START + 2 * MINUTE}
+
+
+def test_a_combination_hears_of_its_own_timeframe_and_not_of_who_failed():
+    five = IndicatorOptions(timeframe="5m")
+    engine, sent = signals(
+        ("votes", Votes, ONE_MINUTE), ("level", Level, ONE_MINUTE), ("slow", Level, five), answering(failing)
+    )
+    play(engine, [100.0, 100.0])
+    assert [(signal.indicator, signal.values) for signal in sent] == [("votes", {"level": 1.0})]
+
+
+def test_a_peek_at_a_combination_is_of_peeks_at_the_others():
+    engine, _ = signals(("votes", Votes, ONE_MINUTE), ("level", Level, ONE_MINUTE))
+    play(engine, [100.0])
+    engine.price("btc", 120.0, START + MINUTE)
+    assert engine.peek("btc")["votes"] == Reading(1.0, "buy", 0.5, {"level": 1.0})
 
 
 # -- the running candle, and restarts

@@ -241,6 +241,13 @@ def test_an_indicator_must_be_one(load: Load) -> None:
     assert record.reason == "registers Mine, which is not a subclass of haunt.Indicator"
 
 
+@pytest.mark.parametrize(("base", "work"), [("Indicator", "update"), ("haunt.Combination", "combine")])
+def test_an_indicator_must_do_its_work(load: Load, base: str, work: str) -> None:
+    other = f"import haunt\nclass Other({base}): name = 'mine'\n"
+    record = load(HEAD + other + "@hookimpl\ndef register_indicators(register): register(Other)\n")
+    assert record.reason == f"Other does not implement {work}"
+
+
 def test_options_are_those_of_the_annotation_its_own_or_inherited(site: Site) -> None:
     child = "\nclass Child(Mine):\n    other: Nowhere\n"
     site.install(SOURCE.replace("@hookimpl", child + "@hookimpl").replace("register(Mine)", "register(Child)"))
