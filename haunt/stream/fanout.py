@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import repeat
-from operator import call
+from typing import Any
 
 from haunt.clock import Clock
 from haunt.stream.frames import deflated_text_frame, text_frame
 from haunt.stream.pace import Pace
 from haunt.stream.session import Session
-from haunt.stream.subscriptions import Cohort, State, Subscriptions, Topic
+from haunt.stream.subscriptions import Announcement, Cohort, State, Subscriptions, Topic
+from haunt.stream.writes import Writes
 
 logger = logging.getLogger(__name__)
 
 Encode = Callable[[Topic], bytes | None]
 """The newest state of a topic as JSON text; None when there is none yet."""
+NOTHING: dict[Any, None] = {}
 
 SMALLEST_DEFLATED = 1_024
-SLICE = 256  # clients written to between two looks at the clock
+SLICE = 64  # clients written to between two looks at the clock: half a millisecond
+COHORTS = 256  # cohorts whose parcels are joined between two looks at the clock
 LONGEST_SLICE = 0.004  # seconds of writing before sources, pings and requests get their turn
 
 
@@ -31,6 +32,7 @@ class Fanout:
 
     States that change again before they were sent are merged by that, so neither latency nor memory grows
     under overload. `intervals` holds the least seconds between two sendings of a state, per channel.
+    What is announced is sent in the same write, before the states, in order and never merged.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class Fanout:
         self._clock = clock or Clock()
         self._changed: dict[State, None] = {}
         self._released: dict[tuple[Cohort, State], None] = {}
+        self._announced_to: dict[Cohort, None] = {}
         self._pace: Pace[State] = Pace(self.mark, self._clock)
         self._flushing: Iterator[None] | None = None
+        self._flush = Flush()
         self._paused = False
-        self._current: dict[State, None] = {}
         self._failing: set[Topic] = set()
         self._turn = 0
+        self._announcements = 0
 
     @property
     def idle(self) -> bool:
@@ -69,13 +73,14 @@ class Fanout:
         self._schedule()
 
     def announce(self, state: State, encode: Callable[[Topic], bytes]) -> None:
-        """Send at once, in order and never merged, to everyone who listens to this state."""
-        # A client that is closed by this leaves the index at once.
-        for topic, cohorts in list(self._subscriptions.listeners(state).items()):
-            frame = framed(topic, encode(topic))
-            for session in [session for cohort in cohorts for session in (*cohort.ready, *cohort.behind)]:
-                session.send(frame, state)
-                self.deliveries += 1
+        """Send in order, and never merged, to everyone who listens to this state now."""
+        self._announcements += 1
+        for topic, audience in self._subscriptions.listeners(state).items():
+            announcement = Announcement(self._announcements, state, framed(topic, encode(topic)))
+            for cohort in audience:
+                cohort.announced.append(announcement)
+                self._announced_to[cohort] = None
+            self._schedule()
 
     def frame(self, topic: Topic) -> bytes:
         """The newest state of a topic as a frame; empty when there is none."""
@@ -83,6 +88,18 @@ class Fanout:
         return framed(topic, payload) if payload is not None else b""
 
     # -- one client
+
+    def settle(self, session: Session) -> None:
+        """Send one client the announcements on their way to it. To be called before it is answered, so that the
+        answer comes after them, and before its subscriptions change."""
+        cohort = session.cohort
+        if cohort is None or not (cohort.announced or self._flush.unwritten(session, cohort)):
+            return
+        self._tell_apart(session, cohort)
+        for announcement in cohort.announced:
+            if announcement.number > session.heard:
+                session.send(announcement.frame, announcement.state)
+        session.heard = self._announcements
 
     def held_back(self, session: Session) -> list[State]:
         """What the throttle of a client's cohort keeps from it for now."""
@@ -94,8 +111,8 @@ class Fanout:
     def arrived(self, session: Session, held_back: Iterable[State] = ()) -> None:
         """A client's subscriptions changed. It left a cohort that a flush under way may be about to serve, and
         whose throttle held something back, so it is told what that cohort would have been told."""
-        session.since = self._turn
-        for state in {**self._current, **dict.fromkeys(held_back)}:
+        session.since, session.heard = self._turn, self._announcements
+        for state in {**self._flush.states, **dict.fromkeys(held_back)}:
             if state in session.topics:
                 self.tell(session, state)
 
@@ -116,6 +133,11 @@ class Fanout:
 
     def drained(self, session: Session) -> None:
         """A client that was behind takes bytes again: send what it is owed, newest states only."""
+        if session.cohort is not None:
+            # What a flush under way holds for it is older than what it is sent here.
+            announced, states = self._withdraw(session, session.cohort)
+            session.waiting += [(one.state, one.frame) for one in announced]
+            session.owed.update(dict.fromkeys(states))
         parts = [self._newest(part) if isinstance(part, Topic) else part for part in session.catch_up()]
         data = b"".join(parts)
         if data:
@@ -125,7 +147,7 @@ class Fanout:
 
     def _schedule(self) -> None:
         if self._flushing is None:
-            self._flushing = self._flush()
+            self._flushing = self._deliver_all()
             self._paused = False
             asyncio.get_running_loop().call_soon(self._go_on)
 
@@ -141,52 +163,77 @@ class Fanout:
                     return
         except Exception:
             logger.exception("A flush failed; the states it held are sent with their next change")
+            self._flush.give_up()
         self._flushing = None
-        self._current = {}
-        if self._changed or self._released:
+        self._flush = Flush()
+        if self._changed or self._released or self._announced_to:
             self._schedule()
 
-    def _flush(self) -> Iterator[None]:
-        """Send the changed states; yields between slices of clients."""
+    def _deliver_all(self) -> Iterator[None]:
+        """Send what was announced and the changed states; yields where others may have their turn."""
         self._turn += 1
-        changed, self._changed = self._changed, {}
-        released, self._released = self._released, {}
-        self._current = changed | dict.fromkeys(state for _, state in released)
-        writes = Writes()
-        for cohort, parcel in self._parcels(changed, released).items():
-            writes.add(cohort, parcel)
-            self.deliveries += len(cohort.ready) * len(parcel)
-            for session in cohort.behind:
-                session.owed.update(dict.fromkeys(parcel))
-        for start in range(0, len(writes.sessions), SLICE):
-            if self._paused:
-                self._leave_out(writes, start)
-            writes.send(start, start + SLICE)
-            yield
-
-    def _parcels(
-        self, changed: Mapping[State, None], released: Iterable[tuple[Cohort, State]]
-    ) -> dict[Cohort, dict[State, bytes]]:
-        """The frames each cohort is to get."""
-        parcels: dict[Cohort, dict[State, bytes]] = {}
-        for state in changed:
-            for topic, cohorts in self._subscriptions.listeners(state).items():
+        flush = self._flush = Flush(self._changed, self._released, self._announced_to)
+        self._changed, self._released, self._announced_to = {}, {}, {}
+        for state in flush.changed:
+            for topic, audience in self._subscriptions.listeners(state).items():
                 frame = self._newest(topic)
                 if not frame:
                     continue
-                for cohort in cohorts:
-                    if cohort.throttles and not self._is_due(cohort, state):
-                        continue
-                    parcel = parcels.get(cohort)
-                    if parcel is None:
-                        parcels[cohort] = {state: frame}
-                    else:
-                        parcel[state] = frame
-        for cohort, state in released:
-            if state in changed or not len(cohort) or not self._is_due(cohort, state):
-                continue
-            parcels.setdefault(cohort, {})[state] = self._newest(cohort.topics[state])
-        return parcels
+                for put in audience.prompt.values():
+                    put(frame)
+                flush.cohorts.update(audience.prompt)
+                for cohort in audience.throttled:
+                    if self._is_due(cohort, state):
+                        flush.put(cohort, frame)
+            yield
+        for cohort, state in flush.released:
+            if state not in flush.changed and len(cohort) and self._is_due(cohort, state):
+                frame = self._newest(cohort.topics[state])
+                if frame:
+                    flush.put(cohort, frame)
+                yield
+        cohorts = list(flush.cohorts)
+        for start in range(0, len(cohorts), COHORTS):
+            yield from self._deliver(cohorts[start : start + COHORTS])
+
+    def _deliver(self, cohorts: Sequence[Cohort]) -> Iterator[None]:
+        writes = self._flush.take(cohorts)
+        self.deliveries += writes.deliveries
+        for cohort in [cohort for cohort in cohorts if cohort.behind]:
+            # A client that is closed by this leaves its cohort at once.
+            for session in list(cohort.behind):
+                self._tell_apart(session, cohort)
+        if self._flush.late:
+            self._leave_out(writes, [index for index, one in enumerate(writes.sessions) if one in self._flush.late])
+        turn = self._turn
+        while writes.done < len(writes.sessions):
+            if self._paused:
+                # Some have left since the flush began, were told meanwhile, or are behind by now.
+                upcoming = enumerate(writes.sessions[writes.done : writes.done + SLICE], writes.done)
+                self._leave_out(writes, [index for index, one in upcoming if not (one.ready and one.since < turn)])
+            writes.send(SLICE)
+            yield
+
+    def _leave_out(self, writes: Writes, indices: Iterable[int]) -> None:
+        for index in indices:
+            session = writes.sessions[index]
+            if writes.skip(index) and session.cohort is not None:
+                self._tell_apart(session, session.cohort)
+
+    def _tell_apart(self, session: Session, cohort: Cohort) -> None:
+        """Tell one client by itself what this flush brings to its cohort."""
+        announced, states = self._withdraw(session, cohort)
+        for announcement in announced:
+            session.send(announcement.frame, announcement.state)
+        for state in states:
+            self.tell(session, state)
+
+    def _withdraw(self, session: Session, cohort: Cohort) -> tuple[list[Announcement], list[State]]:
+        """Take a client out of the flush under way: what that still holds for it."""
+        if session.since >= self._turn:
+            return [], []
+        session.since = self._turn
+        return self._flush.unwritten(session, cohort), [state for state in self._flush.states if state in cohort.topics]
 
     def _newest(self, topic: Topic) -> bytes:
         """Like `frame`, but a state that cannot be encoded is left out, so that it hides no other."""
@@ -201,26 +248,13 @@ class Fanout:
             self._failing.discard(topic)
         return frame
 
-    def _leave_out(self, writes: Writes, start: int) -> None:
-        """Other things happened since the flush began: some have left, were told since, or are behind by now."""
-        for index in range(start, min(start + SLICE, len(writes.sessions))):
-            session = writes.sessions[index]
-            if session.ready and session.since < self._turn:
-                continue
-            writes.skip(index)
-            if session.cohort is not None and session.since < self._turn:
-                session.owed.update(dict.fromkeys(writes.parcel(index)))
-
     def _release(self, cohort: Cohort, state: State) -> None:
         """A throttled cohort may have this state now."""
         self._released[cohort, state] = None
         self._schedule()
 
     def _is_due(self, cohort: Cohort, state: State) -> bool:
-        throttle = cohort.throttles.get(state)
-        if throttle is None:
-            return True
-        return self._pace_of(cohort).due(state, throttle)
+        return self._pace_of(cohort).due(state, cohort.throttles[state])
 
     def _pace_of(self, cohort: Cohort) -> Pace[State]:
         if cohort.pace is None:
@@ -228,61 +262,56 @@ class Fanout:
         return cohort.pace
 
 
-class Writes:
-    """The writes of one flush, a flat list: who, by which function, what."""
+class Flush:
+    """What one flush brings to whom: what changed, what throttled cohorts were held back, what was announced.
 
-    __slots__ = ("_data", "_parcels", "_sends", "_starts", "sessions")
+    `states` are those that changed or were held back, `late` the clients that came to their cohort after the first
+    of its announcements.
+    """
 
-    def __init__(self) -> None:
-        self.sessions: list[Session] = []
-        self._sends: list[Callable[[bytes], int]] = []
-        self._data: list[bytes] = []
-        self._starts: list[int] = []
-        self._parcels: list[Mapping[State, bytes]] = []
+    __slots__ = ("_announced", "_writes", "_writing", "changed", "cohorts", "late", "released", "states")
 
-    def add(self, cohort: Cohort, parcel: Mapping[State, bytes]) -> None:
-        """The same data for every client of a cohort that is ready."""
-        ready = cohort.ready
-        data = b"".join(parcel.values())
-        self._starts.append(len(self.sessions))
-        self._parcels.append(parcel)
-        if len(ready) == 1:
-            # Where every client has chosen for itself, there are as many cohorts as clients.
-            ((session, send),) = ready.items()
-            self.sessions.append(session)
-            self._sends.append(send)
-            self._data.append(data)
-        else:
-            self.sessions.extend(ready)
-            self._sends.extend(ready.values())
-            self._data.extend(repeat(data, len(ready)))
+    def __init__(
+        self,
+        changed: dict[State, None] = NOTHING,
+        released: dict[tuple[Cohort, State], None] = NOTHING,
+        announced_to: dict[Cohort, None] = NOTHING,
+    ) -> None:
+        self.changed = changed
+        self.released = released
+        self.states = changed | dict.fromkeys(state for _, state in released) if released else changed
+        self.cohorts: dict[Cohort, object] = dict(announced_to)
+        self.late: set[Session] = set()
+        self._announced: dict[Cohort, list[Announcement]] = {}
+        self._writing: Sequence[Cohort] = ()
+        self._writes = Writes(())
+        for cohort in announced_to:
+            announced, cohort.announced = cohort.announced, []
+            cohort.parcel.extend([one.frame for one in announced])
+            self._announced[cohort] = announced
+            self.late.update([session for session in cohort.ready if session.heard >= announced[0].number])
 
-    def parcel(self, index: int) -> Mapping[State, bytes]:
-        """What the client at this place is sent, state by state."""
-        return self._parcels[bisect_right(self._starts, index) - 1]
+    def put(self, cohort: Cohort, frame: bytes) -> None:
+        """Give a throttled cohort a state that is due."""
+        cohort.parcel.append(frame)
+        self.cohorts[cohort] = None
 
-    def skip(self, index: int) -> None:
-        self._sends[index] = len
+    def take(self, cohorts: Sequence[Cohort]) -> Writes:
+        """The writes of these cohorts; those taken before are done."""
+        for cohort in self._writing if self._announced else ():
+            self._announced.pop(cohort, None)
+        self._writing, self._writes = cohorts, Writes(cohorts)
+        return self._writes
 
-    def send(self, start: int, end: int) -> None:
-        """One write per client, looped in C: a Python loop costs half as much again as the sends."""
-        data = self._data[start:end]
-        attempts = map(call, self._sends[start:end], data)
-        results: list[int] = []
-        while len(results) < len(data):
-            try:
-                results.extend(attempts)
-            except BlockingIOError:
-                results.append(0)
-            except OSError:
-                results.append(-1)
-        if results == list(map(len, data)):
-            return
-        for index, taken in enumerate(results, start):
-            if taken < 0:
-                self.sessions[index].wire.lose()
-            elif taken != len(self._data[index]):
-                self.sessions[index].wire.keep(self._data[index], taken)
+    def unwritten(self, session: Session, cohort: Cohort) -> list[Announcement]:
+        """The announcements to this cohort that have not reached this client of it."""
+        announced = [one for one in self._announced.get(cohort, ()) if one.number > session.heard]
+        written = cohort in self._writing and session in self._writes.sessions[: self._writes.done]
+        return announced if announced and not written else []
+
+    def give_up(self) -> None:
+        for cohort in self.cohorts:
+            cohort.parcel.clear()
 
 
 def framed(topic: Topic, payload: bytes) -> bytes:

@@ -46,6 +46,7 @@ class Router:
 
     def receive(self, session: Session, message: str | bytes) -> None:
         """Act on one message. Never raises: a mistake is answered with an error, and the client stays."""
+        self._fanout.settle(session)
         session.begin_answer()
         try:
             self._answer(session, message)

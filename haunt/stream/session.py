@@ -39,7 +39,8 @@ class Session:
 
     While its socket takes nothing more, states it should hear of are only noted in `owed` (the newest is sent
     when it drains), and what must not be merged waits in order in `waiting`, with the state it is about. What
-    it unsubscribed from in the meantime is dropped then.
+    it unsubscribed from in the meantime is dropped then. `since` and `heard` are the numbers of the latest flush
+    and announcement when it came to its cohort.
     """
 
     __slots__ = (
@@ -48,6 +49,7 @@ class Session:
         "bucket",
         "cohort",
         "form",
+        "heard",
         "name",
         "owed",
         "rate_error_at",
@@ -76,6 +78,7 @@ class Session:
         self.cohort: Cohort | None = None
         self.ready = False
         self.since = 0
+        self.heard = 0
         self.owed: dict[State, None] = {}
         self.waiting: list[tuple[State | None, bytes]] = []
         self._answer: list[bytes] | None = None

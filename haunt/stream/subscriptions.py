@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from haunt.stream.pace import Pace
@@ -34,6 +35,14 @@ class Topic(NamedTuple):
     deflate: bool
 
 
+class Announcement(NamedTuple):
+    """A frame that is never merged away, numbered, and the state it is about."""
+
+    number: int
+    state: State
+    frame: bytes
+
+
 class Form(NamedTuple):
     """What else makes two clients' bytes differ: extended fields, compression."""
 
@@ -46,9 +55,10 @@ class Cohort:
 
     `ready` clients take what is sent, by the function beside them; those in `behind` have bytes waiting and are
     owed the newest states. `throttles` are the least seconds between two sendings of a state, for this cohort.
+    `parcel` holds the frames of a flush until they are written, `announced` what the next flush must not merge.
     """
 
-    __slots__ = ("behind", "form", "pace", "ready", "subscriptions", "throttles", "topics")
+    __slots__ = ("announced", "behind", "form", "pace", "parcel", "ready", "subscriptions", "throttles", "topics")
 
     def __init__(self, subscriptions: Mapping[str, Subscription], form: Form) -> None:
         self.subscriptions = subscriptions
@@ -58,6 +68,8 @@ class Cohort:
         self.topics: dict[State, Topic] = {}
         self.throttles: dict[State, float] = {}
         self.pace: Pace[State] | None = None
+        self.parcel: list[bytes] = []
+        self.announced: list[Announcement] = []
         for symbol, subscription in subscriptions.items():
             for channel in subscription.channels:
                 depth = subscription.depth if channel == "orderbook" else 0
@@ -79,20 +91,47 @@ class Cohort:
             self.behind[session] = None
 
 
+class Audience:
+    """The cohorts that listen to a topic: `prompt` ones are given each frame, by the function beside them,
+    `throttled` ones when it is due."""
+
+    __slots__ = ("prompt", "throttled")
+
+    def __init__(self) -> None:
+        self.prompt: dict[Cohort, Callable[[bytes], None]] = {}
+        self.throttled: dict[Cohort, None] = {}
+
+    def __iter__(self) -> Iterator[Cohort]:
+        return chain(self.prompt, self.throttled)
+
+    def __bool__(self) -> bool:
+        return bool(self.prompt or self.throttled)
+
+    def add(self, cohort: Cohort, state: State) -> None:
+        if state in cohort.throttles:
+            self.throttled[cohort] = None
+        else:
+            self.prompt[cohort] = cohort.parcel.append
+
+    def remove(self, cohort: Cohort) -> None:
+        self.prompt.pop(cohort, None)
+        self.throttled.pop(cohort, None)
+
+
 class Subscriptions:
     """The index from states to the cohorts that listen to them, by the form they are sent in."""
 
     def __init__(self) -> None:
         self._cohorts: dict[Hashable, Cohort] = {}
-        self._listeners: dict[State, dict[Topic, dict[Cohort, None]]] = {}
+        self._listeners: dict[State, dict[Topic, Audience]] = {}
 
     @property
     def sessions(self) -> int:
         """Clients with at least one subscription."""
         return sum(len(cohort) for cohort in self._cohorts.values())
 
-    def listeners(self, state: State) -> Mapping[Topic, Mapping[Cohort, None]]:
-        """The cohorts that listen to a state, by topic; empty when nobody does."""
+    def listeners(self, state: State) -> Mapping[Topic, Audience]:
+        """Who listens to a state, by topic; empty when nobody does."""
         return self._listeners.get(state, {})
 
     def __contains__(self, state: State) -> bool:
@@ -108,7 +147,7 @@ class Subscriptions:
         if cohort is None:
             cohort = self._cohorts[key] = Cohort(dict(subscriptions), session.form)
             for state, topic in cohort.topics.items():
-                self._listeners.setdefault(state, {}).setdefault(topic, {})[cohort] = None
+                self._listeners.setdefault(state, {}).setdefault(topic, Audience()).add(cohort, state)
         session.cohort = cohort
         cohort.place(session)
 
@@ -130,7 +169,7 @@ class Subscriptions:
             cohort.pace.cancel()
         for state, topic in cohort.topics.items():
             topics = self._listeners[state]
-            del topics[topic][cohort]
+            topics[topic].remove(cohort)
             if not topics[topic]:
                 del topics[topic]
             if not topics:

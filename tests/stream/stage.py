@@ -153,8 +153,16 @@ class Desk:
 
     async def turn(self) -> None:
         """Let the event loop send what changed."""
-        for _ in range(20):
+        for _ in range(100):
             await asyncio.sleep(0)
+
+
+async def until_some_are_served(guests: Sequence[Guest]) -> None:
+    """Let the event loop begin a flush: some of them have been written to."""
+    for _ in range(20):
+        if any(guest.wire.times for guest in guests):
+            return
+        await asyncio.sleep(0)
 
 
 class SlowClock(FakeClock):

@@ -30,7 +30,7 @@ from haunt.errors import ErrorCode
 from haunt.stream.frames import deflated_text_frame
 from haunt.testing import eventually
 
-from .stage import Desk, Mood, SlowClock, indicator
+from .stage import Desk, Mood, SlowClock, indicator, until_some_are_served
 from .wire import BINARY, CLOSE, HANDSHAKE, PING, PONG, TEXT, close_frame, frame
 
 ROWS = range(1, 61)
@@ -273,7 +273,7 @@ async def test_row_11_nor_the_rest_of_a_flush_that_takes_several_turns():
         guest.say(subscribe("btc", "eth"))
     desk.price("btc", 100.0)
     desk.price("eth", 10.0)
-    await asyncio.sleep(0)
+    await until_some_are_served(guests)
     served = [guest for guest in guests if guest.heard()]
     assert 0 < len(served) < 900, "the flush is in its middle"
     leaver = guests[-1]
@@ -678,21 +678,24 @@ async def test_row_25_a_signal_is_buy_sell_or_neutral(caplog):
     desk.candle("btc", 90.0)
     assert guest.heard() == []
     desk.candle("btc", 150.0)
+    await desk.turn()
     assert [message["signal"] for message in guest.heard()] == ["buy"]
 
 
-def signals(desk, *closes):
+async def signals(desk, *closes):
     """(signal, value, time) of what a subscriber hears of candles that close at these prices."""
     guest = desk.guest()
     guest.say(subscribe("btc", channels=["signal"]))
     for close in closes:
         desk.candle("btc", close)
+    await desk.turn()
     return [(message["signal"], message["value"], message["timestamp"] - NOW) for message in guest.heard()]
 
 
-def test_row_26_a_signal_is_sent_when_a_closed_candle_changes_it_and_once_it_ends():
+@pytest.mark.gen_test
+async def test_row_26_a_signal_is_sent_when_a_closed_candle_changes_it_and_once_it_ends():
     desk = Desk(indicators=[indicator("mood")])
-    assert signals(desk, 90.0, 150.0, 90.0, 80.0, 70.0, 150.0, 160.0, 250.0, 90.0) == [
+    assert await signals(desk, 90.0, 150.0, 90.0, 80.0, 70.0, 150.0, 160.0, 250.0, 90.0) == [
         ("buy", 90.0, 3_000),
         ("neutral", 150.0, 6_000),
         ("sell", 250.0, 8_000),
@@ -712,12 +715,14 @@ def test_row_26_a_running_candle_says_nothing():
     assert guest.heard() == []
 
 
-def test_row_27_each_instance_of_an_indicator_speaks_under_its_own_name():
+@pytest.mark.gen_test
+async def test_row_27_each_instance_of_an_indicator_speaks_under_its_own_name():
     desk = Desk(indicators=[indicator("mood"), indicator("mood_2s", Mood, IndicatorOptions(timeframe="2s"))])
     guest = desk.guest(extended=True)
     guest.say(subscribe("btc", channels=["signal"]))
     for close in (150.0, 150.0, 90.0, 90.0):
         desk.candle("btc", close)
+    await desk.turn()
     assert [(message["indicator"], message["timeframe"]) for message in guest.heard()] == [
         ("mood", "1s"),
         ("mood_2s", "2s"),
@@ -735,25 +740,29 @@ def test_row_28_the_value_is_the_indicators_documented_one(make, primary):
     assert all(reading.value == reading.values[primary] for reading in readings)
 
 
-def test_row_28_the_other_outputs_are_told_to_those_who_ask():
+@pytest.mark.gen_test
+async def test_row_28_the_other_outputs_are_told_to_those_who_ask():
     desk = Desk(indicators=[indicator("macd", Macd, MacdOptions(timeframe="1s", fast=2, slow=3, signal=2))])
     literal, extended = desk.guest(), desk.guest(extended=True)
     for guest in (literal, extended):
         guest.say(subscribe("btc", channels=["signal"]))
     for close in (100.0, 101.0, 103.0, 108.0, 107.0, 120.0):
         desk.candle("btc", close)
+    await desk.turn()
     assert all("values" not in message for message in literal.heard())
     [first, *_] = extended.heard()
     assert first["values"].keys() == {"macd", "signal", "histogram"}
     assert first["value"] == first["values"]["histogram"]
 
 
-def test_row_29_confidence_is_from_0_to_1_by_the_indicators_formula():
+@pytest.mark.gen_test
+async def test_row_29_confidence_is_from_0_to_1_by_the_indicators_formula():
     desk = Desk(indicators=[indicator("rsi", Rsi, RsiOptions(timeframe="1s", period=2))])
     guest = desk.guest()
     guest.say(subscribe("btc", channels=["signal"]))
     for close in (100.0, 101.0, 100.0, 99.0, 105.0, 110.0, 90.0):
         desk.candle("btc", close)
+    await desk.turn()
     heard = guest.heard()
     assert {"buy", "sell"} <= {message["signal"] for message in heard}
     for message in heard:

@@ -12,7 +12,7 @@ from haunt.stream.fanout import SMALLEST_DEFLATED, framed
 from haunt.stream.session import MOST_WAITING
 from haunt.stream.subscriptions import Topic
 
-from .stage import Desk, SlowClock, indicator
+from .stage import Desk, SlowClock, indicator, until_some_are_served
 from .wire import server_frames
 
 
@@ -227,7 +227,7 @@ async def half_served(desk, size=900):
     for guest in guests:
         guest.say(subscribe("btc", "eth"))
     desk.price("btc", 100.0)
-    await asyncio.sleep(0)
+    await until_some_are_served(guests)
     served = [guest for guest in guests if guest.wire.times]
     waiting = [guest for guest in guests if not guest.wire.times]
     assert served
@@ -340,8 +340,9 @@ async def test_a_signal_reaches_everyone_though_one_of_them_is_closed_by_it():
         stuck.say({"type": "ping"})
     desk.candle("btc", 150.0)
     desk.candle("btc", 90.0)
+    await desk.turn()
     assert stuck.wire.closed == (1013, "slow consumer")
-    assert [message["type"] for message in other.heard()] == ["signal_update"]
+    assert [message["type"] for message in other.heard()] == ["signal_update", "price_update"]
     assert desk.haunt.subscriptions.sessions == 1
 
 
