@@ -24,11 +24,13 @@ class BookSide:
     `touched` is the key of the best level that changed since it was last set to UNTOUCHED.
     """
 
-    __slots__ = ("_keys", "_levels", "_sign", "touched")
+    __slots__ = ("_keys", "_levels", "_sign", "_zero", "touched")
 
     def __init__(self, sign: int) -> None:
         self.touched = UNTOUCHED
         self._sign = sign
+        # Half of all changes remove a level, and a venue writes zero in one way: no need to read it each time.
+        self._zero = "0"
         self._keys: list[float] = []
         self._levels: dict[float, tuple[float, Level]] = {}
 
@@ -75,29 +77,30 @@ class BookSide:
     def update(self, levels: Sequence[Level]) -> None:
         """Set these levels; a quantity of zero removes one. Raises ValueError for a price or quantity that
         cannot be: the levels before it are set, so the book can no longer be trusted."""
-        sign, keys, held = self._sign, self._keys, self._levels
-        touched = self.touched
+        sign, keys, held, zero, touched = self._sign, self._keys, self._levels, self._zero, self.touched
         level: Level = ()
         try:
             for level in levels:
-                key = float(level[0]) * sign
-                quantity = float(level[1])
+                key, text = float(level[0]) * sign, level[1]
                 if key > touched:
                     self.touched = touched = key
-                if key in held:
+                if text != zero:
+                    quantity = float(text)
                     if 0.0 < quantity < LARGEST:
+                        if key not in held:
+                            if not 0.0 < key * sign < LARGEST:
+                                raise ValueError
+                            insort(keys, key)
                         held[key] = quantity, level
                         continue
-                    if quantity == 0.0:
-                        del held[key]
-                        del keys[bisect_left(keys, key)]
-                        continue
-                elif 0.0 < key * sign < LARGEST and 0.0 <= quantity < LARGEST:
-                    if quantity:
-                        insort(keys, key)
-                        held[key] = quantity, level
-                    continue
-                raise ValueError
+                    if quantity != 0.0:
+                        raise ValueError
+                    zero = self._zero = text
+                if key in held:
+                    del held[key]
+                    del keys[bisect_left(keys, key)]
+                elif not 0.0 < key * sign < LARGEST:
+                    raise ValueError
         except (ArithmeticError, LookupError, TypeError, ValueError):
             raise ValueError(f"impossible level {level!r:.80}") from None
 
