@@ -13,6 +13,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = Path(os.environ.get("BENCH_BUILD", Path.home() / ".cache" / "haunt-bench"))
 PEERS_PYTHON = str(BUILD / "venv" / "bin" / "python")
+CRYPTOFEED_PYTHON = str(BUILD / "cryptofeed" / "bin" / "python")
 NODE_MODULES = BUILD / "node" / "node_modules"
 BUN = str(NODE_MODULES / "@oven" / "bun-linux-x64" / "bin" / "bun")
 
