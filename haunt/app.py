@@ -237,6 +237,7 @@ class Haunt:
             checksum=source.cls.checksum,
             weight=options.weight,
             stale_after=options.stale_after,
+            venue=source.plugin,
             clock=self.clock,
             budgets=self.budgets,
         )

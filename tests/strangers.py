@@ -78,6 +78,18 @@ class Babbler(Source):
             await asyncio.sleep(0.01)
 
 
+class Quoter(Source):
+    """Says one thing."""
+
+    name = "quoter"
+
+    async def run(self) -> None:
+        self.relay.choose([Instrument("B", "btc", "USD")])
+        self.relay.open()
+        self.relay.publish(Quote("B", 99.0, 101.0, None, None))
+        await asyncio.Event().wait()
+
+
 @dataclass(eq=False)
 class SourcePlugin:
     cls: type[Source]
@@ -88,8 +100,10 @@ class SourcePlugin:
 
 
 raiser, stillborn, babbler = SourcePlugin(Raiser), SourcePlugin(Stillborn), SourcePlugin(Babbler)
+quoter = SourcePlugin(Quoter)
 STRANGERS = [
-    metadata.EntryPoint(name, f"strangers:{name}", GROUP) for name in ("raiser", "stillborn", "babbler", "wreck")
+    metadata.EntryPoint(name, f"strangers:{name}", GROUP)
+    for name in ("raiser", "stillborn", "babbler", "quoter", "wreck")
 ]
 """`wreck` cannot be imported."""
 

@@ -89,6 +89,15 @@ async def test_extended_client_is_told_the_venues_behind_a_price(tmp_path: Path)
 
 
 @pytest.mark.gen_test
+async def test_two_sources_of_one_plugin_are_one_venue(tmp_path: Path):
+    twins = "\n".join(f"  {name}: {{plugin: quoter}}" for name in ("one", "two"))
+    async with running(tmp_path, SIMULATED + twins) as haunt:
+        await eventually(lambda: len(haunt.market.explain("btc").markets) == 5)
+        markets = {one.source: (one.venue, one.why_not) for one in haunt.market.explain("btc").markets}
+    assert (markets["one"], markets["two"]) == (("quoter", None), ("quoter", "other market"))
+
+
+@pytest.mark.gen_test
 async def test_every_client_is_told_the_status(tmp_path: Path):
     async with (
         running(tmp_path, SIMULATED + "stream: {status_interval: 0.05}") as haunt,

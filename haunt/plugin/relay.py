@@ -45,7 +45,7 @@ APPLY: Mapping[type, Callable[..., bool]] = {
 class Instrument(NamedTuple):
     """A market a venue offers: `Instrument("BTC-USD", "BTC", "USD")`.
 
-    `venue` is set by a source that speaks for several venues; None = the source is the venue.
+    `venue` is set by a source that speaks for several venues; None = the venue of the source.
     """
 
     venue_symbol: str
@@ -79,6 +79,7 @@ class Relay:
         checksum: Checksum | None = None,
         weight: float = 1.0,
         stale_after: float = 30.0,
+        venue: str | None = None,
         clock: Clock | None = None,
         budgets: Budgets | None = None,
     ) -> None:
@@ -99,6 +100,7 @@ class Relay:
         self._checksum = checksum
         self._weight = weight
         self._stale_after = stale_after
+        self._venue = venue or source
         self._now = (clock or Clock()).monotonic
         self._numbering = Numbering()
         self._said: dict[str, float] = {}
@@ -117,7 +119,7 @@ class Relay:
         offered: dict[tuple[str, str], list[Instrument]] = {}
         venues: set[str] = set()
         for instrument in instruments:
-            venue = instrument.venue or self.source
+            venue = instrument.venue or self._venue
             venues.add(venue)
             offered.setdefault((venue, instrument.base.upper()), []).append(instrument)
         chosen: list[str] = []
@@ -147,7 +149,7 @@ class Relay:
         if feed is None:
             feed = self.feeds[instrument.venue_symbol] = Feed(
                 source=self.source,
-                venue=instrument.venue or self.source,
+                venue=instrument.venue or self._venue,
                 venue_symbol=instrument.venue_symbol,
                 symbol=symbol,
                 quote=instrument.quote.upper(),

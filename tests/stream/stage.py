@@ -45,7 +45,8 @@ class Staged(Source):
     name = "staged"
 
     async def run(self) -> None:
-        self.relay.choose(Instrument(f"{one.name}-USD", one.name, "USD") for one in self.relay.wanted)
+        source = self.relay.source
+        self.relay.choose(Instrument(f"{one.name}-USD", one.name, "USD", source) for one in self.relay.wanted)
         self.relay.open()
         await asyncio.Event().wait()
 
