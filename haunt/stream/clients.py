@@ -10,7 +10,7 @@ from itertools import count
 from typing import NamedTuple
 
 from haunt.clock import Clock
-from haunt.stream.connection import CLOSE_GRACE, Connection
+from haunt.stream.connection import Connection
 from haunt.stream.frames import text_frame
 from haunt.stream.session import Session
 
@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 UNFINISHED_TIMEOUT = 10.0  # seconds for the rest of a message
 SLOW_GRACE = 1.0  # seconds for a slow client to see why it is closed
+WHY = {1002: "violation", 1007: "violation", 1009: "too large", 1013: "slow", 4000: "idle"}
 FAREWELL_WINDOW = 1.0  # seconds over which many clients are told to go, so that they do not all come back at once
 FAREWELL_BURST = 50
 FAREWELL_RATE = 500  # clients told in a second
@@ -48,7 +49,8 @@ class Client:
 
 
 class Clients:
-    """`closed` counts why clients were shown out: idle, slow, unfinished message. `leaving`: all of them must go."""
+    """`closed` counts why single clients were shown out, by a word of `WHY` or the reason they were given.
+    `leaving`: all of them must go."""
 
     def __init__(self, timing: Timing, clock: Clock) -> None:
         self.closed: Counter[str] = Counter()
@@ -73,6 +75,14 @@ class Clients:
     def join(self, connection: Connection, session: Session, peer: str) -> None:
         self._clients[connection] = Client(connection, session, peer, self._clock.monotonic())
         self._of_peer[peer] += 1
+
+    def closing(self, connection: Connection) -> None:
+        """Nothing more is said to this client."""
+        client = self._clients.get(connection)
+        if client is None or not connection.shown_out or connection.close_code == 1001:
+            return
+        self.closed[WHY.get(connection.close_code or 0, connection.close_reason)] += 1
+        logger.info("Closed %s: %s (%s)", client.session.name, connection.close_reason, connection.close_code)
 
     def leave(self, connection: Connection) -> None:
         client = self._clients.pop(connection, None)
@@ -102,11 +112,11 @@ class Clients:
     def _look_at(self, client: Client, now: float) -> None:
         connection, timing = client.connection, self._timing
         if now - connection.last_frame >= timing.idle_timeout:
-            self._show_out(client, "idle", 4000, "idle timeout")
+            connection.close(4000, "idle timeout")
             return
         unfinished = connection.unfinished_since
         if unfinished is not None and now - unfinished >= UNFINISHED_TIMEOUT:
-            self._show_out(client, "unfinished", 1008, "unfinished message")
+            connection.close(1008, "unfinished message")
             return
         if connection.blocked:
             self._look_at_blocked(client, now)
@@ -123,12 +133,7 @@ class Clients:
             client.progress, client.progress_at = transport.progress, now
         waiting = transport.waiting + client.session.waiting_bytes
         if waiting > self._timing.pending_bytes or now - client.progress_at >= self._timing.slow_timeout:
-            self._show_out(client, "slow", 1013, "slow consumer", grace=SLOW_GRACE)
-
-    def _show_out(self, client: Client, why: str, code: int, reason: str, grace: float = CLOSE_GRACE) -> None:
-        self.closed[why] += 1
-        logger.info("Closed %s: %s", client.session.name, reason)
-        client.connection.close(code, reason, grace=grace)
+            client.connection.close(1013, "slow consumer", grace=SLOW_GRACE)
 
     async def farewell(self, deadline: float) -> None:
         """Close every connection with 1001 and wait for the answers, `deadline` seconds at most."""

@@ -32,7 +32,7 @@ class Connection:
     """Reads and writes one client's frames.
 
     `last_frame` is the monotonic time of its last frame of any kind; `close_code` and `close_reason` say how it
-    ended: the client's words where it closed first, else ours.
+    ended: the client's words where it closed first, else ours; `shown_out` when it was we who closed.
     """
 
     __slots__ = (
@@ -48,6 +48,7 @@ class Connection:
         "close_code",
         "close_reason",
         "last_frame",
+        "shown_out",
         "transport",
         "unfinished_since",
     )
@@ -76,6 +77,7 @@ class Connection:
         self.unfinished_since: float | None = None
         self.close_code: int | None = None
         self.close_reason = ""
+        self.shown_out = False
 
     @property
     def open(self) -> bool:
@@ -108,8 +110,11 @@ class Connection:
 
     def close(self, code: int | None = None, reason: str = "", *, grace: float = CLOSE_GRACE) -> None:
         """Say goodbye and wait `grace` seconds for the client's answer before hanging up."""
-        if not self.open:
-            return
+        if self.open:
+            self.shown_out = True
+            self._say_goodbye(code, reason, grace)
+
+    def _say_goodbye(self, code: int | None, reason: str, grace: float) -> None:
         self.transport.send(close_frame(code, reason))
         self._closing = True
         self.close_code, self.close_reason = code, reason
@@ -191,7 +196,7 @@ class Connection:
     def _on_close_frame(self, payload: bytes) -> None:
         code = close_code(payload)
         if not self._closing:
-            self.close(code)
+            self._say_goodbye(code, "", CLOSE_GRACE)
             self.close_code = 1005 if code is None else code
             self.close_reason = payload[2:].decode()
         self._hang_up()

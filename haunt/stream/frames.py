@@ -207,7 +207,7 @@ class FrameReader:
             self._fragments += payload
             self._count += 1
             if self._count > MOST_FRAGMENTS and len(self._fragments) < self._count * SMALL_FRAGMENT:
-                raise Violation(1008, "a message must not come in so many small fragments")
+                raise Violation(1008, "too many small fragments")
         else:
             if self._fragments is not None:
                 raise Violation(1002, "the message before is not finished")

@@ -85,7 +85,9 @@ class StreamHandler(WebSocketHandler):
         self.stream.fanout.drained(self.session)
 
     def on_closing(self) -> None:
+        assert self.connection is not None
         self.stream.router.leave(self.session)
+        self.stream.clients.closing(self.connection)
 
     def on_close(self) -> None:
         assert self.connection is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -15,6 +16,7 @@ from typing import Protocol
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
 CHUNK = 65_536
+RESET = struct.pack("ii", 1, 0)  # linger on, zero seconds: close() resets the line
 
 
 class Receiver(Protocol):
@@ -142,6 +144,9 @@ class SocketTransport:
             return
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
+        if self._buffer is not None:
+            # Else the kernel would keep what a client that never reads was sent, for minutes after it is gone.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self._buffer = None
         self._receiver = None
         self._socket.close()

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from haunt.stream.clients import SLICE, SLOW_GRACE, UNFINISHED_TIMEOUT, Clients, Timing
+from haunt.stream.connection import CLOSE_GRACE
 from haunt.stream.session import Session
 from haunt.testing import FakeClock
 
@@ -24,6 +25,8 @@ class FakeConnection:
         self.unfinished_since = None
         self.pings = 0
         self.closed = None
+        self.shown_out = False
+        self.close_code, self.close_reason = None, ""
         self.blocked = False
         self.transport = self
         self.progress = 0
@@ -33,9 +36,12 @@ class FakeConnection:
     def ping(self):
         self.pings += 1
 
-    def close(self, code, reason, *, grace):
+    def close(self, code, reason, *, grace=CLOSE_GRACE):
         self.open = False
+        self.shown_out = True
+        self.close_code, self.close_reason = code, reason
         self.closed = (code, reason, grace)
+        self.clients.closing(self)
         if self.answers:
             self.on_lost()
 
@@ -117,7 +123,7 @@ def test_a_message_that_is_never_finished_closes(room):
     assert connection.closed is None
     room.wait(0.25)
     assert connection.closed[:2] == (1008, "unfinished message")
-    assert room.clients.closed == {"unfinished": 1}
+    assert room.clients.closed == {"unfinished message": 1}
 
 
 def test_a_client_that_takes_no_byte_goes(room):
@@ -163,6 +169,24 @@ def test_more_than_so_many_bytes_never_wait(room):
     connection.waiting = 1_001
     room.clients.sweep()
     assert connection.closed[0] == 1013
+
+
+@pytest.mark.parametrize(("code", "reason", "word"), [
+    (1002, "unknown opcode 3", "violation"), (1007, "a text message must be UTF-8", "violation"),
+    (1009, "a message may have 65536 bytes at most", "too large"), (1008, "too many messages", "too many messages"),
+])  # fmt: skip
+def test_whoever_is_closed_is_counted_under_a_word_no_client_chooses(room, caplog, code, reason, word):
+    caplog.set_level("INFO")
+    room.join().close(code, reason)
+    assert room.clients.closed == {word: 1}
+    assert f"{reason} ({code})" in caplog.text
+
+
+def test_who_leaves_by_itself_is_not_counted(room):
+    connection = room.join()
+    connection.close_code = 1000
+    room.clients.closing(connection)
+    assert room.clients.closed == {}
 
 
 def test_who_is_going_already_is_left_alone(room):

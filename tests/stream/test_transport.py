@@ -178,6 +178,23 @@ async def test_closing_tells_nobody_and_may_be_done_twice(lines, kind):
 
 
 @pytest.mark.gen_test
+async def test_what_a_client_never_read_is_thrown_away_with_it():
+    listener = socket.create_server(("127.0.0.1", 0))
+    other = socket.create_connection(listener.getsockname())
+    ours, _ = listener.accept()
+    ours.setblocking(False)
+    transport = SocketTransport(ours, b"")
+    transport.start(Receiver())
+    while not transport.blocked:
+        transport.send(bytes(1_000_000))
+    transport.close()
+    with pytest.raises(ConnectionResetError):
+        list(iter(lambda: other.recv(1_000_000), b""))
+    for one in (listener, other):
+        one.close()
+
+
+@pytest.mark.gen_test
 async def test_after_the_finish_the_other_side_sees_the_end_and_may_go_on(lines):
     line = lines("socket")
     line.transport.send(b"bye")
