@@ -17,6 +17,7 @@ from haunt.plugin.relay import Instrument
 from haunt.testing.dialect import Ask, Dialect, Frame, Request
 from haunt.testing.market import SHOWN, Deal, Delta, FakeMarket, Figures, Level, Snapshot
 from haunt.testing.venue import Client, FakeVenue, Response
+from haunt.testing.wire import Wire
 
 Data: TypeAlias = Snapshot | Delta | Deal | Figures
 Told = TypeVar("Told", Snapshot, Delta, Deal, Figures)
@@ -47,8 +48,8 @@ class _Line:
 class FakeExchange(FakeVenue):
     """A venue that speaks a dialect. Every `interval` seconds each market changes and its subscribers hear of it.
 
-    It misbehaves by the attributes `distort` (data before it is put into words), `tamper` (frames before they are
-    sent), `refused` and `ignored` (markets whose subscriptions it refuses, or forgets), and by `stall`.
+    It misbehaves when told: `distort` changes data before it is put into words, `tamper` frames before they are sent;
+    `refused` and `ignored` are markets whose subscriptions it refuses, or forgets; `wire` is the line to it.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class FakeExchange(FakeVenue):
     ) -> None:
         super().__init__()
         self.dialect = dialect
+        self.wire = Wire()
         self.markets: dict[str, FakeMarket] = {}
         for base, price in prices.items():
             symbol = dialect.symbol.format(base=base, quote=dialect.quote)
@@ -72,15 +74,18 @@ class FakeExchange(FakeVenue):
             self.markets[symbol] = market
         self.distort: Callable[[Data], Any] = honest
         self.tamper: Callable[[Data | None, list[str | bytes]], Sequence[str | bytes]] = unchanged
+        self.request_refusal: tuple[int, Frame, Mapping[str, str]] | None = None
+        """What REST requests are answered meanwhile: (status, body, headers)."""
         self.refused: set[str] = set()
         self.ignored: set[str] = set()
-        self.trading = True
         self.asked: Counter[tuple[str, str]] = Counter()
         """How often each (channel, symbol) was subscribed."""
         self.granted: list[Ask] = []
         self.answered: list[Any] = []
         """Messages that asked for no channel and were answered, such as pings."""
         self.misunderstood: list[Any] = []
+        self.pings = 0
+        """Pings of the WebSocket protocol."""
         self.told: dict[str, list[Deal]] = {symbol: [] for symbol in self.markets}
         """The trades of each market that were sent as they happened."""
         self._clock = clock or Clock()
@@ -88,6 +93,14 @@ class FakeExchange(FakeVenue):
         self._lines: dict[Client, _Line] = {}
         self._tokens: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.wire.port}/"
+
+    @property
+    def rest_url(self) -> str:
+        return f"http://127.0.0.1:{self.wire.port}"
 
     # -- what a dialect asks of it
 
@@ -123,12 +136,14 @@ class FakeExchange(FakeVenue):
 
     def start(self) -> None:
         super().start()
+        self.wire.start(self._port)
         self._tasks = [asyncio.create_task(self._trade()), asyncio.create_task(self._beat())]
 
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)
+        await self.wire.stop()
         await super().stop()
 
     async def __aenter__(self) -> FakeExchange:
@@ -160,6 +175,8 @@ class FakeExchange(FakeVenue):
     # -- a client
 
     def _respond(self, request: HTTPServerRequest) -> Response:
+        if self.request_refusal is not None:
+            return self.request_refusal
         query = {name: values[-1].decode() for name, values in request.query_arguments.items()}
         dialect = self.dialect(self)
         try:
@@ -175,6 +192,9 @@ class FakeExchange(FakeVenue):
         if name is not None and request.query_arguments.get(name, [b""])[-1].decode() not in self._tokens:
             return 401, {}
         return super()._why_refused(request)
+
+    def _pinged(self) -> None:
+        self.pings += 1
 
     def _opened(self, client: Client) -> Iterable[Frame]:
         line = self._lines[client] = _Line(self.dialect(self))
@@ -243,7 +263,7 @@ class FakeExchange(FakeVenue):
                     self._say(client, None, line.dialect.heartbeat())
 
     def _tell_all(self, market: FakeMarket, delta: Delta, deal: Deal, figures: Figures) -> None:
-        if not self.trading or not self._talking.is_set():
+        if not self._talking.is_set():
             return
         deal, figures = self._tell(deal), self._tell(figures)
         for client, line in list(self._lines.items()):

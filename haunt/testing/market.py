@@ -107,6 +107,7 @@ class FakeMarket:
         # Prices stand on a grid, so that a move changes the book at its top and at its end alone.
         self._step = max(1, ticks // max(10_000, 4 * levels))
         self._middle = self._center = ticks // self._step
+        self._filled = self._middle
         self._trend = 1
         self._bids: dict[int, int] = {}
         self._asks: dict[int, int] = {}
@@ -181,17 +182,18 @@ class FakeMarket:
 
     def _fill(self) -> tuple[dict[int, int], dict[int, int]]:
         """Have levels all around the middle and nowhere else. What changed of the bids and of the asks."""
-        middle, levels = self._middle, self._levels
-        bids = self._keep(self._bids, range(middle - levels, middle))
-        return bids, self._keep(self._asks, range(middle + 1, middle + 1 + levels))
+        old, middle, levels = self._filled, self._middle, self._levels
+        self._filled = middle
+        bids = self._move(self._bids, range(old - levels, old), range(middle - levels, middle))
+        asks = self._move(self._asks, range(old + 1, old + 1 + levels), range(middle + 1, middle + 1 + levels))
+        return bids, asks
 
-    def _keep(self, side: dict[int, int], places: range) -> dict[int, int]:
-        changes = {key: 0 for key in side if key not in places}
+    def _move(self, side: dict[int, int], before: range, now: range) -> dict[int, int]:
+        changes = dict.fromkeys(_without(before, now), 0)
         for key in changes:
-            del side[key]
-        for key in places:
-            if key not in side:
-                side[key] = changes[key] = self._quantity()
+            side.pop(key, None)
+        for key in _without(now, before) if side else now:
+            side[key] = changes[key] = self._quantity()
         return changes
 
     def _level(self, key: int, lots: int) -> Level:
@@ -218,3 +220,8 @@ class FakeMarket:
         )
         high, low = max(opened, closed, up), min(opened, closed, down)
         return Candle(start, opened, high, low, closed, round(chance.uniform(1, 50), 4))
+
+
+def _without(one: range, other: range) -> list[int]:
+    """What is in one range and not in the other."""
+    return [*range(one.start, min(one.stop, other.start)), *range(max(one.start, other.stop), one.stop)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -28,6 +29,7 @@ LOOK_EVERY = 0.02
 PATIENCE = 15.0
 # How late a loop may be that is busy with twenty trials.
 SLACK = 1.0
+CLOCKS_APART = 10_000
 STALE_AFTER = 1.0
 # A frame takes as long as the loop is busy.
 IN_FLIGHT = 0.3
@@ -41,14 +43,23 @@ OPTIONS = {
 """What a trial sets of the options that sources inherit, so that it takes seconds."""
 
 
+class _Log(logging.Handler):
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
 class Trial:
     """A source, its venue, and the market that hears of it.
 
     What is absent is never wrong. A price or a book is right when it was so within the last `stale_after` seconds.
     """
 
-    def __init__(self, cls: type[Source], dialect: type[Dialect], *, levels: int = 20) -> None:
-        self.exchange = FakeExchange(dialect, levels=levels)
+    def __init__(self, cls: type[Source], dialect: type[Dialect]) -> None:
+        self.exchange = FakeExchange(dialect)
         self.trades: dict[str, list[Trade]] = {symbol: [] for symbol in self.exchange.markets}
         self.wrong: list[str] = []
         """What was published and never true."""
@@ -60,11 +71,15 @@ class Trial:
         self.relay: Relay
         self.source: Source
         self._cls = cls
+        # Its own, so that what the log says of this trial can be told from what it says of others.
+        self._name = f"{cls.name}-{id(self)}"
+        self._log = _Log(logging.WARNING)
         self._clock = Clock()
         self._watching: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Trial:
         self.exchange.start()
+        logging.getLogger("haunt").addHandler(self._log)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
@@ -72,6 +87,13 @@ class Trial:
             self._watching.cancel()
         await self.supervisor.stop_all()
         await self.exchange.stop()
+        logging.getLogger("haunt").removeHandler(self._log)
+
+    async def deepen(self, levels: int) -> None:
+        """Before `start`: have books of so many levels a side."""
+        await self.exchange.stop()
+        self.exchange = FakeExchange(self.exchange.dialect, levels=levels)
+        self.exchange.start()
 
     def start(self) -> None:
         """Run the source."""
@@ -81,7 +103,7 @@ class Trial:
         hurried = {name: value for name, value in OPTIONS.items() if name in cls.model_fields}
         options = cls.model_validate({**hurried, **given})
         self.relay = Relay(
-            self._cls.name,
+            self._name,
             wanted=list(self.symbols),
             deliver=self._deliver,
             quotes=options.quotes,
@@ -89,7 +111,7 @@ class Trial:
             stale_after=options.stale_after,
         )
         self.source = self._cls(options, self.relay)
-        self.supervisor.start(self._cls.name, self.source, self.relay)
+        self.supervisor.start(self._name, self.source, self.relay)
         self._watching = asyncio.create_task(self._watch())
 
     # -- what an operator wants
@@ -115,6 +137,10 @@ class Trial:
         while published := [symbol for symbol in wanted if self._is_published(symbol)]:
             assert self._clock.monotonic() < deadline, f"after {within:g} s {published[0]} is still published"
             await asyncio.sleep(LOOK_EVERY)
+
+    def complaints(self, symbol: str) -> list[str]:
+        """What the operator was told of a market."""
+        return [line for line in self._log.lines if self._name in line and symbol in line]
 
     def check(self) -> None:
         """Nothing was wrong so far, and each trade was counted once and as it was."""
@@ -153,6 +179,8 @@ class Trial:
                     # Prices are published with ten significant digits.
                     if not low * (1 - 1e-9) <= price.price <= high * (1 + 1e-9):
                         self.wrong.append(f"{market.symbol}: a price of {price.price}, not {low} to {high}")
+                    if abs(price.timestamp - self._clock.milliseconds()) > CLOCKS_APART:
+                        self.wrong.append(f"{market.symbol}: a price of the time {price.timestamp}")
             await asyncio.sleep(LOOK_EVERY)
 
     def _lately(self, symbol: str, seconds: float = STALE_AFTER + SLACK) -> Iterator[Moment]:

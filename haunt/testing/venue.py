@@ -145,6 +145,8 @@ class FakeVenue:
         self.received.append(frame)
         return self.on_message(frame) if self._talking.is_set() else ()
 
+    def _pinged(self) -> None: ...
+
     def _closed(self, client: Client) -> None: ...
 
 
@@ -195,6 +197,9 @@ class Client(WebSocketHandler):
     async def on_message(self, message: str | bytes) -> None:
         for frame in self._venue._heard(self, message):
             await self.say(frame)
+
+    def on_ping(self, data: bytes) -> None:
+        self._venue._pinged()
 
     def on_close(self) -> None:
         self._gone = True

@@ -10,10 +10,11 @@ import pytest
 from haunt_sources.binance import Binance, BinanceOptions
 from haunt_sources.binance.parser import parse, parse_instruments, parse_response
 
-from haunt import BookDelta, BookSnapshot, Instrument, Quote, Refused, Relay, SourceLost, Ticker, Trade
+from haunt import BookDelta, BookSnapshot, Candle, Instrument, Quote, Refused, Relay, SourceLost, Ticker, Trade
 from haunt.market.symbols import Symbol
 from haunt.testing import FakeVenue, eventually
 
+NOON = 1_700_000_040_000
 TRADE = {"e": "trade", "E": 1700000000123, "s": "BTCUSDT", "t": 77, "p": "30000.10", "q": "0.50", "T": 1700000000120,
          "m": True, "M": True}  # fmt: skip
 QUOTE = {"u": 900, "s": "BTCUSDT", "b": "30000.00", "B": "1.0", "a": "30000.10", "A": "2.0"}
@@ -131,11 +132,21 @@ def test_subscriptions_come_in_messages_of_a_hundred_streams() -> None:
     ]  # fmt: skip
 
 
-def test_symbols_beyond_1024_streams_are_refused_by_name() -> None:
+def test_a_connection_carries_1024_streams() -> None:
     source = make_source()
-    messages = list(source.subscribe_messages([f"S{n}USDT" for n in range(258)]))
+    messages = source.subscribe_messages([f"S{n}USDT" for n in range(source.symbols_per_connection)])
     assert sum(len(json.loads(message)["params"]) for message in messages) == 1024
-    assert list(source.relay.refused) == ["S256USDT", "S257USDT"]
+
+
+@pytest.mark.gen_test
+async def test_closed_candles_are_fetched() -> None:
+    row = [NOON, "2.0", "4.0", "1.0", "3.0", "12.5", NOON + 59_999, "30.0", 7, "1", "2", "0"]
+    async with FakeVenue() as venue:
+        venue.responses["/api/v3/klines"] = [row]
+        candles = await make_source(rest_url=venue.rest_url).candles("BTCUSDT", NOON, NOON + 120_000)
+        assert candles == [Candle(NOON, 2.0, 4.0, 1.0, 3.0, 12.5)]
+        query = f"symbol=BTCUSDT&interval=1m&startTime={NOON}&endTime={NOON + 119_999}&limit=1000"
+        assert venue.requests == [f"/api/v3/klines?{query}"]
 
 
 @pytest.mark.gen_test

@@ -10,7 +10,7 @@ import pytest
 from haunt_sources.coinbase import Coinbase, CoinbaseOptions
 from haunt_sources.coinbase.parser import parse, parse_instruments
 
-from haunt import BookDelta, BookSnapshot, FrameNumber, Instrument, Refused, Relay, Subscribed, Ticker, Trade
+from haunt import BookDelta, BookSnapshot, Candle, FrameNumber, Instrument, Refused, Relay, Subscribed, Ticker, Trade
 from haunt.market.symbols import Symbol
 from haunt.testing import FakeVenue, eventually
 
@@ -149,6 +149,22 @@ def test_a_book_frame_that_makes_no_sense_is_noticed_as_a_gap() -> None:
 def test_only_open_spot_markets_are_offered_and_each_once(changes: dict[str, Any]) -> None:
     body = json.dumps({"products": [PRODUCT, PRODUCT | changes]})
     assert parse_instruments(body) == [Instrument("BTC-USD", "BTC", "USD")]
+
+
+@pytest.mark.gen_test
+async def test_candles_are_fetched_and_come_oldest_first() -> None:
+    def row(start: int) -> dict[str, str]:
+        return {"start": str(start), "low": "1", "high": "4", "open": "2", "close": "3", "volume": "12.5"}
+
+    start = 1_700_000_040
+    async with FakeVenue() as venue:
+        path = "/api/v3/brokerage/market/products/BTC-USD/candles"
+        venue.responses[path] = {"candles": [row(start + 120), row(start + 60), row(start)]}
+        options = CoinbaseOptions(url=venue.url, rest_url=venue.rest_url)
+        source = Coinbase(options, Relay("coinbase", wanted=(), deliver=lambda feed, event: None))
+        candles = await source.candles("BTC-USD", start * 1_000, (start + 120) * 1_000)
+        assert candles == [Candle((start + late) * 1_000, 2.0, 4.0, 1.0, 3.0, 12.5) for late in (0, 60)]
+        assert venue.requests == [f"{path}?start={start}&end={start + 120}&granularity=ONE_MINUTE"]
 
 
 @pytest.mark.gen_test

@@ -12,7 +12,19 @@ from haunt_sources.kraken import Kraken, KrakenOptions
 from haunt_sources.kraken.parser import checksum, parse, parse_instruments
 from pydantic import ValidationError
 
-from haunt import Book, BookDelta, BookSnapshot, Instrument, Refused, Relay, SourceLost, Subscribed, Ticker, Trade
+from haunt import (
+    Book,
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Instrument,
+    Refused,
+    Relay,
+    SourceLost,
+    Subscribed,
+    Ticker,
+    Trade,
+)
 from haunt.market.symbols import Symbol
 from haunt.testing import FakeVenue, eventually
 
@@ -167,6 +179,19 @@ def test_list_of_markets_that_is_refused_loses_the_source_with_the_reason() -> N
 def test_depth_is_one_that_kraken_knows() -> None:
     with pytest.raises(ValidationError, match="10, 25, 100, 500 or 1000"):
         KrakenOptions(depth=50)  # type: ignore[arg-type]
+
+
+@pytest.mark.gen_test
+async def test_candles_are_fetched_by_the_old_name_and_without_those_not_asked_for() -> None:
+    start = 1_700_000_040
+    rows = [[start + late, "2.0", "4.0", "1.0", "3.0", "2.5", "12.5", 7] for late in (-60, 0, 60, 120)]
+    async with FakeVenue() as venue:
+        venue.responses["/0/public/OHLC"] = {"error": [], "result": {"XXBTZUSD": rows, "last": start + 60}}
+        options = KrakenOptions(url=venue.url, rest_url=venue.rest_url)
+        source = Kraken(options, Relay("kraken", wanted=(), deliver=lambda feed, event: None))
+        candles = await source.candles("BTC/USD", start * 1_000, (start + 120) * 1_000)
+        assert candles == [Candle((start + late) * 1_000, 2.0, 4.0, 1.0, 3.0, 12.5) for late in (0, 60)]
+        assert venue.requests == [f"/0/public/OHLC?pair=XBTUSD&interval=1&since={start - 1}"]
 
 
 @pytest.mark.gen_test

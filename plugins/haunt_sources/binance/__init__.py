@@ -8,12 +8,14 @@ from urllib.parse import urlencode
 import ujson
 from pydantic import Field
 
-from haunt import Event, Instrument, Refused, Source, StreamOptions, StreamSource, hookimpl
-from haunt_sources.binance.parser import parse, parse_instruments, parse_response
+from haunt import Candle, Clock, Event, Instrument, Source, StreamOptions, StreamSource, hookimpl
+from haunt_sources.binance.parser import parse, parse_candles, parse_instruments, parse_response
 
+MINUTE = 60_000
 CHANNELS = ("trade", "ticker", "bookTicker", "depth@100ms")
 STREAMS_PER_CONNECTION = 1024
 STREAMS_PER_MESSAGE = 100
+MOST_CANDLES = 1000
 
 
 class BinanceOptions(StreamOptions):
@@ -22,7 +24,7 @@ class BinanceOptions(StreamOptions):
         description="Binance's WebSocket for combined streams; a test net, a mirror or a fake works too.",
     )
     rest_url: str = Field(
-        "https://api.binance.com", description="Where the list of markets and book snapshots are fetched."
+        "https://api.binance.com", description="Where the list of markets, book snapshots and candles are fetched."
     )
     depth: int = Field(1000, ge=1, le=5000, description="Order-book levels fetched per side; changes add to them.")
 
@@ -38,18 +40,21 @@ class Binance(StreamSource):
     connection_life = 86_400.0
     # Binance cuts clients that send more than five messages a second.
     message_interval = 0.25
+    symbols_per_connection = STREAMS_PER_CONNECTION // len(CHANNELS)
     options: BinanceOptions
 
     async def instruments(self) -> Iterable[Instrument]:
         return parse_instruments(await self.fetch(f"{self.options.rest_url}/api/v3/exchangeInfo"))
 
+    async def candles(self, venue_symbol: str, start: int, end: int) -> Sequence[Candle]:
+        end = min(end, Clock().milliseconds() - MINUTE + 1)
+        query = urlencode(
+            {"symbol": venue_symbol, "interval": "1m", "startTime": start, "endTime": end - 1, "limit": MOST_CANDLES}
+        )
+        return parse_candles(await self.fetch(f"{self.options.rest_url}/api/v3/klines?{query}"))
+
     def subscribe_messages(self, venue_symbols: Sequence[str]) -> Iterator[str]:
-        most = STREAMS_PER_CONNECTION // len(CHANNELS)
-        for venue_symbol in venue_symbols[most:]:
-            self.relay.publish(
-                Refused(venue_symbol, "SUBSCRIBE", f"one connection carries {most} symbols; ask for fewer in `symbols`")
-            )
-        streams = [f"{symbol.lower()}@{channel}" for symbol in venue_symbols[:most] for channel in CHANNELS]
+        streams = [f"{symbol.lower()}@{channel}" for symbol in venue_symbols for channel in CHANNELS]
         for start in range(0, len(streams), STREAMS_PER_MESSAGE):
             params = streams[start : start + STREAMS_PER_MESSAGE]
             yield ujson.dumps({"method": "SUBSCRIBE", "params": params, "id": start // STREAMS_PER_MESSAGE + 1})

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import ujson
 
-from haunt import BookDelta, BookSnapshot, Event, Farewell, Instrument, Quote, Refused, Side, Ticker, Trade
+from haunt import BookDelta, BookSnapshot, Candle, Event, Farewell, Instrument, Quote, Refused, Side, Ticker, Trade
 
 
 def parse(frame: str | bytes) -> Sequence[Event]:
@@ -57,6 +57,16 @@ def parse_instruments(body: str) -> list[Instrument]:
         for market in ujson.loads(body)["symbols"]
         if market["status"] == "TRADING" and market.get("isSpotTradingAllowed")
     ]
+
+
+def parse_candles(body: str) -> list[Candle]:
+    """The candles of a `/klines` response, oldest first."""
+    return list(map(_candle, ujson.loads(body)))
+
+
+def _candle(row: list[Any]) -> Candle:
+    opened, high, low, close, volume = map(float, row[1:6])
+    return Candle(row[0], opened, high, low, close, volume)
 
 
 def _quote(data: dict[str, Any]) -> Quote:

@@ -16,7 +16,7 @@ class BinanceUsOptions(BinanceOptions):
         description="Binance.US's WebSocket for combined streams; a mirror or a fake works too.",
     )
     rest_url: str = Field(
-        "https://api.binance.us", description="Where the list of markets and book snapshots are fetched."
+        "https://api.binance.us", description="Where the list of markets, book snapshots and candles are fetched."
     )
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from urllib.parse import urlencode
 
 import ujson
 from pydantic import Field
 
-from haunt import Event, Instrument, Source, StreamOptions, StreamSource, hookimpl
-from haunt_sources.coinbase.parser import parse, parse_instruments
+from haunt import Candle, Clock, Event, Instrument, Source, StreamOptions, StreamSource, hookimpl
+from haunt_sources.coinbase.parser import parse, parse_candles, parse_instruments
+
+MINUTE = 60_000
+# Coinbase gives 350 at most, and does not say whether both ends count.
+MOST_CANDLES = 300
 
 # Other channels close after a minute without news unless heartbeats are subscribed too.
 CHANNELS = ("heartbeats", "ticker", "market_trades", "level2")
@@ -19,7 +24,7 @@ class CoinbaseOptions(StreamOptions):
         "wss://advanced-trade-ws.coinbase.com",
         description="Coinbase's WebSocket; a mirror or a fake works too.",
     )
-    rest_url: str = Field("https://api.coinbase.com", description="Where the list of markets is fetched.")
+    rest_url: str = Field("https://api.coinbase.com", description="Where the list of markets and candles are fetched.")
 
 
 class Coinbase(StreamSource):
@@ -35,6 +40,12 @@ class Coinbase(StreamSource):
 
     async def instruments(self) -> Iterable[Instrument]:
         return parse_instruments(await self.fetch(f"{self.options.rest_url}/api/v3/brokerage/market/products"))
+
+    async def candles(self, venue_symbol: str, start: int, end: int) -> Sequence[Candle]:
+        end = min(end, start + MOST_CANDLES * MINUTE, Clock().milliseconds() - MINUTE + 1)
+        query = urlencode({"start": start // 1_000, "end": end // 1_000, "granularity": "ONE_MINUTE"})
+        url = f"{self.options.rest_url}/api/v3/brokerage/market/products/{venue_symbol}/candles?{query}"
+        return parse_candles(await self.fetch(url), start, end)
 
     def subscribe_messages(self, venue_symbols: Sequence[str]) -> Iterator[str]:
         for channel in CHANNELS:

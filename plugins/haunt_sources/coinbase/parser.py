@@ -13,6 +13,7 @@ import ujson
 from haunt import (
     BookDelta,
     BookSnapshot,
+    Candle,
     Event,
     FrameNumber,
     Instrument,
@@ -72,6 +73,17 @@ def parse_instruments(body: str) -> list[Instrument]:
         and not product.get("alias")
         and not product["base_currency_id"].startswith("TEST")
     ]
+
+
+def parse_candles(body: str, start: int, end: int) -> list[Candle]:
+    """The candles of a response that begin in [start, end), oldest first."""
+    candles = map(_candle, reversed(ujson.loads(body)["candles"]))
+    return [candle for candle in candles if start <= candle.start < end]
+
+
+def _candle(candle: dict[str, str]) -> Candle:
+    opened, high, low, close, volume = (float(candle[name]) for name in ("open", "high", "low", "close", "volume"))
+    return Candle(int(candle["start"]) * 1_000, opened, high, low, close, volume)
 
 
 def _book(event: dict[str, Any], timestamp: int) -> BookSnapshot | BookDelta:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
+from urllib.parse import urlencode
 
 from pydantic import Field
 
-from haunt import Event, Instrument, Source, StreamOptions, StreamSource, hookimpl
-from haunt_sources.kraken.parser import checksum, parse, parse_instruments
+from haunt import Candle, Clock, Event, Instrument, Source, StreamOptions, StreamSource, hookimpl
+from haunt_sources.kraken.parser import checksum, pair, parse, parse_candles, parse_instruments
+
+MINUTE = 60_000
 
 
 class KrakenOptions(StreamOptions):
     url: str = Field(
         "wss://ws.kraken.com/v2", description="Kraken's WebSocket, version 2; a mirror or a fake works too."
     )
-    rest_url: str = Field("https://api.kraken.com", description="Where the list of markets is fetched.")
+    rest_url: str = Field("https://api.kraken.com", description="Where the list of markets and candles are fetched.")
     depth: Literal[10, 25, 100, 500, 1000] = Field(100, description="Order-book levels kept per side.")
 
 
@@ -34,6 +37,12 @@ class Kraken(StreamSource):
 
     async def instruments(self) -> Iterable[Instrument]:
         return parse_instruments(await self.fetch(f"{self.options.rest_url}/0/public/AssetPairs"))
+
+    async def candles(self, venue_symbol: str, start: int, end: int) -> Sequence[Candle]:
+        """Those of the last twelve hours: Kraken gives no older ones."""
+        end = min(end, Clock().milliseconds() - MINUTE + 1)
+        query = urlencode({"pair": pair(venue_symbol), "interval": 1, "since": start // 1_000 - 1})
+        return parse_candles(await self.fetch(f"{self.options.rest_url}/0/public/OHLC?{query}"), start, end)
 
     def subscribe_messages(self, venue_symbols: Sequence[str]) -> Iterator[str]:
         yield self._message("subscribe", "ticker", venue_symbols)

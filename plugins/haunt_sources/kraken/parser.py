@@ -14,6 +14,7 @@ from haunt import (
     Book,
     BookDelta,
     BookSnapshot,
+    Candle,
     Event,
     Instrument,
     Level,
@@ -26,8 +27,9 @@ from haunt import (
 )
 
 CHECKED_LEVELS = 10
-# AssetPairs still gives these two by their old names; the stream does not know them.
+# REST still has these two by their old names; the stream does not know them.
 NEW_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
+OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}
 
 
 def _refuse(constant: str) -> None:
@@ -58,16 +60,27 @@ def parse_instruments(body: str) -> list[Instrument]:
 
     Raises SourceLost where Kraken says why it gives none.
     """
-    response = _decode(body)
-    if response.get("error"):
-        raise SourceLost(f"Kraken gave no list of markets: {', '.join(response['error'])}")
     instruments = []
-    for pair in response["result"].values():
+    for market in _result(body).values():
         # A pair without a wsname is not in the stream; tokenized stocks are another class of asset.
-        if pair.get("status") == "online" and pair.get("wsname") and pair.get("aclass_base") == "currency":
-            base, quote = (NEW_NAMES.get(name, name) for name in pair["wsname"].split("/"))
+        if market.get("status") == "online" and market.get("wsname") and market.get("aclass_base") == "currency":
+            base, quote = (NEW_NAMES.get(name, name) for name in market["wsname"].split("/"))
             instruments.append(Instrument(f"{base}/{quote}", base, quote))
     return instruments
+
+
+def parse_candles(body: str, start: int, end: int) -> list[Candle]:
+    """The candles of an `/OHLC` response that begin in [start, end), oldest first.
+
+    Raises SourceLost where Kraken says why it gives none.
+    """
+    (rows,) = (rows for name, rows in _result(body).items() if name != "last")
+    return [candle for candle in map(_candle, rows) if start <= candle.start < end]
+
+
+def pair(venue_symbol: str) -> str:
+    """What REST calls a market: `XBTUSD`."""
+    return "".join(OLD_NAMES.get(name, name) for name in venue_symbol.split("/"))
 
 
 def checksum(book: Book) -> int:
@@ -78,6 +91,19 @@ def checksum(book: Book) -> int:
 
 def _digits(number: str) -> str:
     return f"{number}".replace(".", "").lstrip("0")
+
+
+def _result(body: str) -> dict[str, Any]:
+    response = _decode(body)
+    if response.get("error"):
+        raise SourceLost(f"Kraken refused: {', '.join(response['error'])}")
+    result: dict[str, Any] = response["result"]
+    return result
+
+
+def _candle(row: list[str]) -> Candle:
+    start, opened, high, low, close, _, volume, _ = map(float, row)
+    return Candle(int(start) * 1_000, opened, high, low, close, volume)
 
 
 def _book(kind: str, data: dict[str, Any]) -> BookSnapshot | BookDelta:
