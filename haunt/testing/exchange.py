@@ -23,7 +23,7 @@ Data: TypeAlias = Snapshot | Delta | Deal | Figures
 Told = TypeVar("Told", Snapshot, Delta, Deal, Figures)
 
 PRICES = {"BTC": 67_000.0, "ETH": 3_500.0}
-HEARTBEAT = 0.1  # seconds
+HEARTBEAT = 0.5  # seconds
 
 
 def honest(data: Data) -> Any:
@@ -230,7 +230,6 @@ class FakeExchange(FakeVenue):
 
     def _grant(self, client: Client, line: _Line, ask: Ask) -> None:
         channel, symbol, depth, ends = ask
-        line.known.pop(symbol, None)
         if ends:
             line.asks.pop((channel, symbol), None)
             return
@@ -238,6 +237,7 @@ class FakeExchange(FakeVenue):
         line.asks[channel, symbol] = ask
         dialect = line.dialect
         if channel == "book":
+            line.known.pop(symbol, None)
             if depth is not None:
                 line.known[symbol] = self.markets[symbol].snapshot(depth)
             snapshot = self.book(symbol, depth)
