@@ -178,6 +178,13 @@ class Feed:
         for rhythm in self.streams.values():
             rhythm.look()
         self._patience = min(self.stale_after, data.patience)
+        if data.silent(now, OVERDUE) and (self._from_quote or self.book_state == "synced"):
+            # It is subscribed again, and what speaks first need not be the book.
+            self._from_quote = False
+            self.bid = self.ask = None
+            if self.book_state == "synced":
+                self.lose_book("it fell silent")
+            return True
         if data.silent(now):
             return False
         changed = False

@@ -645,6 +645,15 @@ def test_a_whole_market_that_pauses_keeps_its_book() -> None:
     assert (feed.fresh(last + 8.0), feed.book_state) == (False, "synced")
 
 
+def test_a_market_silent_for_so_long_that_it_is_subscribed_again_has_no_book_until_the_venue_sends_it() -> None:
+    feed = make_feed()
+    feed.apply_snapshot(snapshot(), 0.0)
+    last = hear(feed, delta_of(feed), quote_of(feed), trade_of(feed), seconds=900)
+    assert feed.look(last + 11.0)
+    trade_of(feed)(last + 12.0)
+    assert (feed.book_state, feed.bid, feed.price) == ("lost", None, 100.0)
+
+
 def test_a_quote_that_stands_still_gives_way_to_the_book_or_to_the_last_trade() -> None:
     feed = make_feed()
     last = hear(feed, quote_of(feed), trade_of(feed), seconds=900)
