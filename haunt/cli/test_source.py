@@ -1,10 +1,9 @@
-"""`haunt test-source`: whether a source is right or openly absent whatever its venue does."""
+"""`haunt test-source`: whether sources are right or openly absent whatever their venues do."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Sequence
 
 import click
@@ -14,31 +13,39 @@ from rich.text import Text
 
 from haunt.errors import HauntError
 from haunt.plugin.registry import Registry
-from haunt.testing.certification import Score, examine, scenario_names
+from haunt.testing.certification import Score, examine, faked_sources, scenario_names
+from haunt.testing.report import document
 
 STYLES = {"passed": "green", "failed": "red", "not applicable": "dim"}
 
 
 @click.command("test-source")
-@click.argument("name")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print data instead of a table.")
-@click.option("--scenario", "names", multiple=True, type=click.Choice(scenario_names()), help="Only this one.")
-def test_source(name: str, as_json: bool, names: Sequence[str]) -> None:
+@click.option("--markdown", is_flag=True, help="Print what docs/sources.md says of them.")
+@click.option("--scenario", "scenarios", multiple=True, type=click.Choice(scenario_names()), help="Only this one.")
+def test_source(names: Sequence[str], as_json: bool, markdown: bool, scenarios: Sequence[str]) -> None:
     """Run the source NAME against a fake of its venue that misbehaves in every way Haunt knows of.
 
-    The exit code is 0 when it passed all that applies to its venue, else 1.
+    All sources that have a fake are run when none is named. The exit code is 0 when they passed all that applies to
+    their venues, else 1.
     """
-    # What goes wrong here does so on purpose.
-    logging.getLogger("haunt").propagate = False
+    registry = Registry()
+    certified = {}
     try:
-        scores = asyncio.run(examine(Registry().source(name), names or None))
+        for name in names or faked_sources(registry):
+            scores = certified[name] = asyncio.run(examine(registry.source(name), scenarios or None))
+            if not as_json and not markdown:
+                Console().print(_table(name, scores))
     except HauntError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
-        click.echo(json.dumps([score._asdict() for score in scores], indent=2))
-    else:
-        Console().print(_table(name, scores))
-    if any(score.verdict == "failed" for score in scores):
+        click.echo(
+            json.dumps({name: [one._asdict() for one in scores] for name, scores in certified.items()}, indent=2)
+        )
+    elif markdown:
+        click.echo(document(certified), nl=False)
+    if any(score.verdict == "failed" for scores in certified.values() for score in scores):
         raise SystemExit(1)
 
 

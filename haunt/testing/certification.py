@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -45,6 +46,18 @@ def find_dialect(source: type[Source]) -> type[Dialect]:
     if len(own) != 1:
         raise PluginError(f"{name} must define one subclass of Dialect, not {len(own)}")
     return own[0]
+
+
+def faked_sources(registry: Registry) -> dict[str, type[Source]]:
+    """The installed sources that can be tested, by name. Imports every plugin."""
+    found = {}
+    for name in registry.installed_names():
+        source = registry.load(name).source
+        if source is not None:
+            with suppress(PluginError):
+                find_dialect(source)
+                found[name] = source
+    return found
 
 
 def scenario_names() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -101,6 +101,8 @@ class FakeMarket:
         self.moments: deque[Moment] = deque()
         self._clock = clock or Clock()
         self._random = random.Random(f"{symbol} {seed}")
+        # All venues agree on where the price goes.
+        self._way = random.Random(f"{base} {seed}")
         self._decimals = 2 if price >= 100 else 5
         self._levels = levels
         ticks = round(price * 1.03 * 10**self._decimals)
@@ -149,13 +151,21 @@ class FakeMarket:
         first = -(-start // MINUTE) * MINUTE
         return [self._candle(minute) for minute in range(first, min(end, self._clock.milliseconds()), MINUTE)]
 
+    def lately(self, seconds: float) -> Iterator[Moment]:
+        """What was true within so many seconds, the newest first."""
+        since = self._clock.monotonic() - seconds
+        for moment in reversed(self.moments):
+            yield moment
+            if moment.since < since:
+                return
+
     # -- what happens
 
     def step(self) -> Delta:
         """The price moves a little, and the book with it."""
-        if self._random.random() < 0.02 or abs(self._middle - self._center) > self._center * 0.02:
+        if self._way.random() < 0.02 or abs(self._middle - self._center) > self._center * 0.02:
             self._trend = 1 if self._middle < self._center else -1
-        self._middle += self._random.choice((0, 0, 1, 1, 2, -1)) * self._trend
+        self._middle += self._way.choice((0, 0, 1, 1, 2, -1)) * self._trend
         bids, asks = self._fill()
         place = self._random.randrange(1, min(8, self._levels))
         bids[self._middle - place] = self._bids[self._middle - place] = self._quantity()

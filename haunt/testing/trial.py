@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import islice
 from math import isclose
 from types import TracebackType
@@ -27,10 +27,10 @@ from haunt.testing.market import SHOWN, FakeMarket, Moment
 
 LOOK_EVERY = 0.02
 PATIENCE = 15.0
-# How late a loop may be that is busy with twenty trials.
-SLACK = 1.0
 CLOCKS_APART = 10_000
 STALE_AFTER = 1.0
+# What was so may be published for that long; a loop that is busy with twenty trials is late by a second.
+TOLERANCE = STALE_AFTER + 1.0
 # A frame takes as long as the loop is busy.
 IN_FLIGHT = 0.3
 OPTIONS = {
@@ -165,7 +165,7 @@ class Trial:
         self.market.apply(feed, event)
         if isinstance(event, Trade):
             self.trades[feed.venue_symbol].append(event)
-        elif feed.book_state == "synced" and not any(_shows(feed, one) for one in self._lately(feed.venue_symbol)):
+        elif feed.book_state == "synced" and not was(feed, self.exchange.markets[feed.venue_symbol].lately(TOLERANCE)):
             self.wrong.append(f"{feed.venue_symbol}: a book that never was, after {event!r:.80}")
 
     async def _watch(self) -> None:
@@ -174,7 +174,7 @@ class Trial:
             for market in self.exchange.markets.values():
                 price = self.market.price(market.base.lower())
                 if price is not None and not price.stale:
-                    moments = list(self._lately(market.symbol))
+                    moments = list(market.lately(TOLERANCE))
                     low, high = min(one.bids[0][0] for one in moments), max(one.asks[0][0] for one in moments)
                     # Prices are published with ten significant digits.
                     if not low * (1 - 1e-9) <= price.price <= high * (1 + 1e-9):
@@ -182,14 +182,6 @@ class Trial:
                     if abs(price.timestamp - self._clock.milliseconds()) > CLOCKS_APART:
                         self.wrong.append(f"{market.symbol}: a price of the time {price.timestamp}")
             await asyncio.sleep(LOOK_EVERY)
-
-    def _lately(self, symbol: str, seconds: float = STALE_AFTER + SLACK) -> Iterator[Moment]:
-        """The moments that may be told of now, the newest first."""
-        since = self._clock.monotonic() - seconds
-        for moment in reversed(self.exchange.markets[symbol].moments):
-            yield moment
-            if moment.since < since:
-                return
 
     def _is_published(self, symbol: str) -> bool:
         feed = self.relay.feeds.get(symbol)
@@ -204,7 +196,7 @@ class Trial:
             return "has no data"
         if feed.book_state != "synced":
             return f"has no book ({feed.lost_because})"
-        if not any(_shows(feed, moment) for moment in self._lately(symbol, IN_FLIGHT)):
+        if not was(feed, market.lately(IN_FLIGHT)):
             return "has another book"
         price = self.market.price(market.base.lower())
         if price is None or price.stale:
@@ -231,11 +223,10 @@ def _unlike_figures(market: FakeMarket, feed: Feed, change: float) -> str:
     return "" if base is not None or quote is not None else "has no volume"
 
 
-def _shows(feed: Feed, moment: Moment) -> bool:
-    """Whether the book of a feed is that of a moment, level for level; the best SHOWN of each side."""
-    book, sides = feed.book, (moment.bids, moment.asks)
-    bids, asks = (levels[: book.depth] for levels in sides)
-    return list(islice(book.bids, SHOWN)) == bids and list(islice(book.asks, SHOWN)) == asks
+def was(feed: Feed, moments: Iterable[Moment]) -> bool:
+    """Whether the book of a feed is that of one of these moments, level for level; the best SHOWN of each side."""
+    depth, bids, asks = feed.book.depth, *(list(islice(side, SHOWN)) for side in (feed.book.bids, feed.book.asks))
+    return any(bids == moment.bids[:depth] and asks == moment.asks[:depth] for moment in moments)
 
 
 def _same(value: float, text: str) -> bool:

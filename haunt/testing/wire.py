@@ -17,8 +17,6 @@ class Wire:
 
     def __init__(self) -> None:
         self.port = 0
-        self.lines = 0
-        """How many connections were ever made."""
         self.rate: float | None = None
         """Bytes a second that pass each way; None = all."""
         self._ends: dict[asyncio.Task[None], tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = {}
@@ -56,7 +54,6 @@ class Wire:
             await server.serve_forever()
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: int) -> None:
-        self.lines += 1
         line = asyncio.current_task()
         assert line is not None
         try:

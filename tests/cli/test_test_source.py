@@ -10,11 +10,6 @@ from click.testing import CliRunner, Result
 from haunt.cli import main
 
 
-@pytest.fixture(autouse=True)
-def _logging_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("logging.disable", lambda: None)
-
-
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["test-source", *arguments])
 
@@ -29,7 +24,9 @@ def test_a_scenario_has_a_row_with_its_verdict() -> None:
 
 
 def test_scores_can_be_read_by_programs() -> None:
-    (score,) = json.loads(run("coinbase", "--scenario", "calm", "--json").output)
+    scores = json.loads(run("coinbase", "kraken", "--scenario", "calm", "--json").output)
+    assert list(scores) == ["coinbase", "kraken"]
+    (score,) = scores["kraken"]
     assert (score["scenario"], score["verdict"], score["reason"]) == ("calm", "passed", "")
 
 
