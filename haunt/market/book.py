@@ -12,6 +12,7 @@ from haunt.market.events import Level
 UNTOUCHED = -inf
 # No market has a price or a quantity anywhere near; rubbish (1e300, inf) stops here.
 LARGEST = 1e24
+SMALLEST = 1e-24
 
 
 class BookSide:
@@ -88,7 +89,7 @@ class BookSide:
                     quantity = float(text)
                     if 0.0 < quantity < LARGEST:
                         if key not in held:
-                            if not 0.0 < key * sign < LARGEST:
+                            if not SMALLEST < key * sign < LARGEST:
                                 raise ValueError
                             insort(keys, key)
                         held[key] = quantity, level
@@ -99,7 +100,7 @@ class BookSide:
                 if key in held:
                     del held[key]
                     del keys[bisect_left(keys, key)]
-                elif not 0.0 < key * sign < LARGEST:
+                elif not SMALLEST < key * sign < LARGEST:
                     raise ValueError
         except (ArithmeticError, LookupError, TypeError, ValueError):
             raise ValueError(f"impossible level {level!r:.80}") from None

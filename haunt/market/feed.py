@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from haunt.market.book import LARGEST, Book
+from haunt.market.book import LARGEST, SMALLEST, Book
 from haunt.market.events import BookDelta, BookSnapshot, Quote, Ticker, Trade
 from haunt.market.rhythm import Rhythm
 
@@ -208,8 +208,8 @@ class Feed:
         """False for a trade seen before: venues repeat the latest ones after a reconnect."""
         _, trade_id, price, quantity, side, timestamp = trade
         if not (
-            0.0 < price < LARGEST
-            and 0.0 < quantity < LARGEST
+            SMALLEST < price < LARGEST
+            and SMALLEST < quantity < LARGEST
             and EARLIEST < timestamp < LATEST
             and (side == "buy" or side == "sell")
         ):
@@ -229,7 +229,7 @@ class Feed:
     def apply_quote(self, quote: Quote, now: float) -> bool:
         """False for a quote older than the book, or equal to the one before."""
         _, bid, ask, sequence, timestamp = quote
-        if not 0.0 < bid < ask < LARGEST:
+        if not SMALLEST < bid < ask < LARGEST:
             raise ValueError(f"impossible quote {bid!r} / {ask!r}")
         if timestamp is not None and not EARLIEST < timestamp < LATEST:
             raise ValueError(f"impossible time {timestamp!r:.40}")
@@ -251,7 +251,7 @@ class Feed:
 
         One fetched apart gives a last price only where there is none, and does not make the feed fresh.
         """
-        if not 0.0 < ticker.last < LARGEST:
+        if not SMALLEST < ticker.last < LARGEST:
             raise ValueError(f"impossible last price {ticker.last!r}")
         if ticker.timestamp is not None and not EARLIEST < ticker.timestamp < LATEST:
             raise ValueError(f"impossible time {ticker.timestamp!r:.40}")

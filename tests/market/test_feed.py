@@ -94,7 +94,7 @@ def test_the_latest_trades_are_remembered_even_through_a_lost_connection() -> No
     assert feed.apply_trade(trade(0), 1.0), "memory is bounded"
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf"), 0.0, -1.0, 1e300])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 0.0, -1.0, 1e300, 1e-300])
 def test_a_trade_that_cannot_be_changes_nothing(number: float) -> None:
     feed = make_feed()
     for wrong in (trade(1, number), trade(1, quantity=number), trade(1, timestamp=-5), trade(1, timestamp=10**18)):
@@ -196,12 +196,15 @@ def test_a_market_without_trades_today_has_a_volume_of_zero_and_an_open_of_zero_
 
 def test_a_ticker_without_a_possible_price_changes_nothing() -> None:
     feed = make_feed()
-    with pytest.raises(ValueError, match="impossible last price"):
-        feed.apply_ticker(ticker(float("nan")), 1.0)
+    for last in (float("nan"), 1e-300):
+        with pytest.raises(ValueError, match="impossible last price"):
+            feed.apply_ticker(ticker(last), 1.0)
     assert (feed.last, feed.open_24h, feed.received) == (None, None, None)
 
 
-@pytest.mark.parametrize(("bid", "ask"), [(100.0, 100.0), (101.0, 100.0), (0.0, 1.0), (1.0, float("inf"))])
+@pytest.mark.parametrize(
+    ("bid", "ask"), [(100.0, 100.0), (101.0, 100.0), (0.0, 1.0), (1e-300, 1.0), (1.0, float("inf"))]
+)
 def test_a_quote_that_cannot_be_changes_nothing(bid: float, ask: float) -> None:
     feed = make_feed()
     with pytest.raises(ValueError, match="impossible quote"):

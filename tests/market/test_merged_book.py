@@ -51,7 +51,7 @@ def levels(draw: st.DrawFn, prices: st.SearchStrategy[float], most: int) -> list
 def venue_books(draw: st.DrawFn, *, tiny: bool = False, most: int = 8) -> list[VenueBook]:
     """Venues around one price, so that many cross, or anywhere between the smallest and the largest."""
     around = draw(st.floats(1e-8, 1e9))
-    prices = st.floats(1e-300, 1e23) if tiny else st.floats(around * 0.99, around * 1.01)
+    prices = st.floats(1e-23, 1e23) if tiny else st.floats(around * 0.99, around * 1.01)
     count = draw(st.integers(0, 6))
     rates = st.one_of(st.just(1.0), st.floats(0.9, 1.1))
     return [
