@@ -10,7 +10,7 @@ from haunt.market.composite import PriceRules
 
 SIGNIFICANT_DIGITS = 10
 RULES = PriceRules()
-# A double holds every number of fifteen digits, so a tick this many times in a price is the least it can show.
+# A double holds every number of fifteen digits: what a tick this many times in a price, or 1, is the least it can show.
 MOST_TICKS = 1e15
 
 
@@ -32,7 +32,7 @@ class Symbol:
     def round(self, price: float) -> float:
         """The price as it is published; never zero for a price above zero."""
         tick = self.tick
-        if tick is not None and tick <= price < tick * MOST_TICKS:
+        if tick is not None and tick <= price < min(tick, 1.0) * MOST_TICKS:
             ticks = 1 / tick
             # For 0.01 and its like a division of whole numbers gives the same, six times as fast.
             if ticks.is_integer():
@@ -53,7 +53,7 @@ class Symbol:
     def _step(self, price: float) -> float:
         """The distance between two published prices around this one."""
         tick = self.tick
-        if tick is not None and tick <= price < tick * MOST_TICKS:
+        if tick is not None and tick <= price < min(tick, 1.0) * MOST_TICKS:
             return tick
         return float(10.0 ** (floor(log10(price)) + 1 - SIGNIFICANT_DIGITS))
 
