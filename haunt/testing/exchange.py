@@ -84,6 +84,7 @@ class FakeExchange(FakeVenue):
         self.answered: list[Any] = []
         """Messages that asked for no channel and were answered, such as pings."""
         self.misunderstood: list[Any] = []
+        """Messages and REST requests that made no sense."""
         self.pings = 0
         """Pings of the WebSocket protocol."""
         self.told: dict[str, list[Deal]] = {symbol: [] for symbol in self.markets}
@@ -182,7 +183,9 @@ class FakeExchange(FakeVenue):
         try:
             response = dialect.respond(Request(request.method or "", request.path, query))
         except KeyError:
-            return None
+            response = None
+        if response is None:
+            self.misunderstood.append(request.uri)
         if response is None or isinstance(response, tuple):
             return response
         return dialect.encode(response)

@@ -44,6 +44,8 @@ async def calm(trial: Trial) -> None:
     trial.start()
     await trial.right()
     assert not trial.exchange.misunderstood, f"the venue does not understand {trial.exchange.misunderstood[0]!r:.120}"
+    twice = [ask for ask, count in trial.exchange.asked.items() if count > 1]
+    assert not twice, f"the {twice[0][0]} of {twice[0][1]} is subscribed twice"
     assert trial.relay.rejected == 0, trial.relay.last_rejection
     assert not trial.relay.refused, f"refused: {trial.relay.refused}"
     assert trial.supervisor.statuses()[0].restarts == 0, trial.supervisor.statuses()[0].error
