@@ -53,6 +53,7 @@ class Haunt:
             [(one.name, one.cls, one.options) for one in config.indicators.values() if one.enabled],
             [symbol.name for symbol in self.symbols],
             self._announce,
+            clock=self.clock,
         )
         self.market = Market(
             self.symbols,
@@ -125,6 +126,7 @@ class Haunt:
             self._server.stop()
         for callback in self._periodic:
             callback.stop()
+        self.signals.finish()
         farewell = self.clients.farewell(self.config.limits.drain * FAREWELL_SHARE)
         await asyncio.gather(self.supervisor.stop_all(), farewell)
         if self._server is not None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from numbers import Real
 from traceback import format_exception_only
 from typing import Any, TypeAlias, get_args
 
+from haunt.clock import Clock
 from haunt.errors import PluginError
 from haunt.market.candles import Candle, CandleSeries, candle_start, timeframe_milliseconds
 from haunt.market.published import Signal
@@ -27,6 +30,7 @@ MOST_FAILURES = 10
 CONFIDENCE_DECIMALS = 4
 LARGEST = 1e300  # what is larger may round to infinity, which JSON does not have
 REPEAT_AFTER = 60_000  # milliseconds before an indicator's next failure is logged
+LONGEST_SLICE = 0.004  # seconds of closing candles before prices and clients get their turn
 
 
 @dataclass(slots=True)
@@ -65,10 +69,13 @@ class Signals:
     """
 
     def __init__(
-        self, indicators: Iterable[Instance], symbols: Iterable[str], publish: Callable[[Signal], None]
-    ) -> None:
+        self, indicators: Iterable[Instance], symbols: Iterable[str], publish: Callable[[Signal], None], *,
+        clock: Clock | None = None,
+    ) -> None:  # fmt: skip
         self.stopped: dict[str, str] = {}
         self._publish = publish
+        self._clock = clock or Clock()
+        self._closing: Iterator[None] | None = None
         self._failures: dict[str, int] = {}
         self._logged: dict[str, int] = {}
         self._unsaved: set[str] = set()
@@ -101,7 +108,30 @@ class Signals:
 
     def tick(self, now_ms: int) -> None:
         """Close what is due on every symbol; call it some times a second. Candles are looked at only once in
-        each interval of their timeframe."""
+        each interval of their timeframe.
+
+        After a slice of time the rest is left to the next turns of the event loop. A price or trade that comes before
+        its symbol's turn closes that symbol's candles itself, so each counts in the candle of its time.
+        """
+        if self._closing is None:
+            self._closing = self._close_all(now_ms)
+            self._go_on()
+
+    def finish(self) -> None:
+        """Close at once what the last tick left to later turns."""
+        self._go_on(inf)
+
+    def _go_on(self, longest: float = LONGEST_SLICE) -> None:
+        closing, self._closing = self._closing, None
+        until = self._clock.monotonic() + longest
+        for _ in closing or ():
+            if self._clock.monotonic() >= until:
+                self._closing = closing
+                asyncio.get_running_loop().call_soon(self._go_on)
+                return
+
+    def _close_all(self, now_ms: int) -> Iterator[None]:
+        """Yields where others may have their turn."""
         for position, length in enumerate(self._lengths):
             start = candle_start(now_ms, length)
             if start == self._ticked[position]:
@@ -111,6 +141,7 @@ class Signals:
                 closed = track.series.close(now_ms)
                 if closed:
                     self._feed(track, closed)
+                    yield
             self._ticked[position] = start
 
     def last(self, symbol: str) -> list[Signal]:
@@ -267,15 +298,17 @@ def _checked(reading: object) -> Reading | None:
         return None
     if not isinstance(reading, Reading):
         raise PluginError(f"update() must return a Reading or None, not {reading!r:.80}")
-    if reading.signal not in STATES:
-        raise PluginError(f"signal must be one of {', '.join(STATES)}, not {reading.signal!r:.80}")
-    for name, number in (("value", reading.value), ("confidence", reading.confidence), *reading.values.items()):
+    value, signal, confidence, values = reading
+    if signal not in STATES:
+        raise PluginError(f"signal must be one of {', '.join(STATES)}, not {signal!r:.80}")
+    for name, number in (("value", value), ("confidence", confidence), *values.items()):
         if not isinstance(name, str):
             raise PluginError(f"values must be named in text, not {name!r:.80}")
-        if not isinstance(number, Real) or not abs(number) < LARGEST:
+        # To ask whether a float is Real takes longer than all the rest.
+        if not (type(number) is float or isinstance(number, Real)) or not -LARGEST < number < LARGEST:
             raise PluginError(f"{name} must be a finite number, not {number!r:.80}")
-    if not 0.0 <= reading.confidence <= 1.0:
-        raise PluginError(f"confidence must be 0..1, not {reading.confidence!r:.80}")
+    if not 0.0 <= confidence <= 1.0:
+        raise PluginError(f"confidence must be 0..1, not {confidence!r:.80}")
     return reading
 
 

@@ -16,6 +16,7 @@ from haunt.market.published import Signal
 from haunt.market.signals import Instance, Signals
 from haunt.plugin.registry import Registry, options_class
 from haunt.stream.protocol import signal_update
+from haunt.testing import FakeClock
 
 EVERY: list[Instance] = [
     (f"{name}_{rule}_{timeframe}", cls, options_class(cls).model_validate({"rule": rule, "timeframe": timeframe}))
@@ -38,7 +39,7 @@ def invented(seed: int, length: int = 400) -> list[Candle]:
 
 def signals() -> tuple[Signals, list[Signal]]:
     sent: list[Signal] = []
-    return Signals(EVERY, ["btc"], sent.append), sent
+    return Signals(EVERY, ["btc"], sent.append, clock=FakeClock()), sent
 
 
 def batch(candles: Sequence[Candle], engine: Signals) -> None:

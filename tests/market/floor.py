@@ -134,7 +134,8 @@ class Floor:
                 candles.append(candle)
                 return None
 
-        signals = Signals([("tape", Tape, IndicatorOptions(timeframe="1s"))], ["btc"], lambda signal: None)
+        tape = ("tape", Tape, IndicatorOptions(timeframe="1s"))
+        signals = Signals([tape], ["btc"], lambda signal: None, clock=self.clock)
         self.market = Market(
             Symbols([replace(SYMBOLS[0], rules=PriceRules(**rules)), *SYMBOLS[1:]]),
             signals,

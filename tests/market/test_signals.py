@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -9,10 +10,11 @@ from fractions import Fraction
 
 import pytest
 
-from haunt import Candle, Combination, Indicator, IndicatorOptions, Reading
+from haunt import Candle, Clock, Combination, Indicator, IndicatorOptions, Reading
 from haunt.market.candles import MOST_FILLED
 from haunt.market.published import Signal
 from haunt.market.signals import MOST_FAILURES, Instance, Signals
+from haunt.testing import FakeClock
 
 MINUTE = 60_000
 START = 1_700_006_400_000  # a whole day
@@ -54,9 +56,11 @@ def failing(candle: Candle) -> Reading:
     raise ZeroDivisionError("division by zero")
 
 
-def signals(*indicators: Instance, symbols: tuple[str, ...] = ("btc",)) -> tuple[Signals, list[Signal]]:
+def signals(
+    *indicators: Instance, symbols: tuple[str, ...] = ("btc",), clock: Clock | None = None
+) -> tuple[Signals, list[Signal]]:
     sent: list[Signal] = []
-    return Signals(indicators or [("level", Level, ONE_MINUTE)], symbols, sent.append), sent
+    return Signals(indicators or [("level", Level, ONE_MINUTE)], symbols, sent.append, clock=clock or FakeClock()), sent
 
 
 def play(engine: Signals, closes: list[float], *, symbol: str = "btc", start: int = START) -> None:
@@ -129,6 +133,80 @@ def test_trades_are_the_volume_of_the_candle():
     engine.trade("btc", 2.0, START + MINUTE + 2)
     engine.trade("btc", 4.0, START + 2 * MINUTE)
     assert [signal.values["volume"] for signal in sent] == [3.5]
+
+
+# -- a slice of time in each turn of the event loop
+
+
+class SlowClock(FakeClock):
+    """Every look at it takes five milliseconds, so that each symbol takes a turn of the loop."""
+
+    def monotonic(self) -> float:
+        self.advance(0.005)
+        return super().monotonic()
+
+
+def at_a_minute_s_end() -> tuple[Signals, list[Signal]]:
+    """Three symbols that will sell when their second minute closes."""
+    engine, sent = signals(symbols=("btc", "eth", "sol"), clock=SlowClock())
+    for minute in range(2):
+        for symbol in ("btc", "eth", "sol"):
+            engine.price(symbol, 120.0, START + minute * MINUTE)
+    return engine, sent
+
+
+def said(sent: list[Signal]) -> list[tuple[str, float]]:
+    return [(signal.symbol, signal.value) for signal in sent]
+
+
+@pytest.mark.gen_test
+async def test_a_minute_of_many_symbols_closes_over_turns_of_the_loop():
+    engine, sent = at_a_minute_s_end()
+    engine.tick(START + 2 * MINUTE)
+    counts = [len(sent)]
+    for _ in range(4):
+        await asyncio.sleep(0)
+        counts.append(len(sent))
+    assert counts == [1, 2, 3, 3, 3]
+
+
+@pytest.mark.gen_test
+async def test_what_comes_before_a_symbol_s_turn_counts_in_the_candle_of_its_time():
+    engine, sent = at_a_minute_s_end()
+    engine.tick(START + 2 * MINUTE)
+    engine.trade("sol", 7.0, START + 2 * MINUTE + 1)
+    engine.price("sol", 80.0, START + 2 * MINUTE + 1)
+    assert said(sent) == [("btc", 120.0), ("sol", 120.0)]
+    engine.tick(START + 2 * MINUTE + 250)
+    engine.finish()
+    assert said(sent) == [("btc", 120.0), ("sol", 120.0), ("eth", 120.0)]
+    engine.tick(START + 3 * MINUTE)
+    engine.finish()
+    assert [(signal.symbol, signal.signal, signal.values["volume"]) for signal in sent[3:]] == [("sol", "buy", 7.0)]
+
+
+@pytest.mark.gen_test
+async def test_a_minute_saved_before_it_is_closed_everywhere_is_closed_by_who_goes_on():
+    engine, sent = at_a_minute_s_end()
+    engine.tick(START + 2 * MINUTE)
+    other, again = signals(symbols=("btc", "eth", "sol"))
+    for symbol in ("btc", "eth", "sol"):
+        other.restore(symbol, engine.save(symbol))
+    other.tick(START + 2 * MINUTE + 250)
+    engine.finish()
+    assert sent[1:] == again != []
+
+
+@pytest.mark.gen_test
+async def test_a_minute_that_cannot_be_published_is_gone_on_with_at_the_next_tick():
+    engine, sent = at_a_minute_s_end()
+    engine._publish = failing
+    with pytest.raises(ZeroDivisionError):
+        engine.tick(START + 2 * MINUTE)
+    engine._publish = sent.append
+    engine.tick(START + 2 * MINUTE + 250)
+    engine.finish()
+    assert said(sent) == [("eth", 120.0), ("sol", 120.0)]
 
 
 # -- symbols, timeframes and instances

@@ -356,3 +356,22 @@ def test_only_large_frames_are_compressed_and_only_where_agreed(size, deflate, c
     topic = Topic("orderbook", "btc", 20, extended=False, deflate=deflate)
     [found], rest = server_frames(framed(topic, b"x" * size))
     assert (found.rsv, rest) == (4 if compressed else 0, b"")
+
+
+@pytest.mark.gen_test
+async def test_a_stop_closes_at_once_the_candles_that_were_left_to_later_turns():
+    desk, symbols = Desk(SlowClock(), indicators=[indicator("mood")]), ["btc", "eth", "sol", "pepe"]
+    for _ in range(2):
+        for symbol in symbols:
+            desk.price(symbol, 90.0)
+        desk.clock.advance(1)
+        desk.haunt.market.tick()
+        await desk.turn()
+    for symbol in symbols:
+        desk.price(symbol, 250.0)
+    desk.clock.advance(1)
+    desk.haunt.market.tick()
+    stopping = asyncio.create_task(desk.haunt.stop())
+    await asyncio.sleep(0)
+    assert [one.signal for symbol in symbols for one in desk.haunt.signals.last(symbol)] == ["sell"] * 4
+    await stopping
