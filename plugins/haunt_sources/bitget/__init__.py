@@ -37,6 +37,8 @@ class Bitget(StreamSource):
     name = "bitget"
     streams = ("book", "ticker")
     checksum = staticmethod(checksum)
+    connection_limit = (300, 300.0)
+    request_limit = (20, 1.0)
     # Bitget cuts a connection that has not sent the word for two minutes, whatever flows over it.
     ping_message = "ping"
     # Bitget takes ten messages a second, pings among them.

@@ -34,6 +34,7 @@ class Cryptocom(StreamSource):
 
     name = "cryptocom"
     streams = ("book", "ticker")
+    request_limit = (100, 1.0)
     # Crypto.com counts what is sent in the calendar second of the connection against a part of its limit.
     subscribe_delay = 1.0
     message_interval = 0.1
