@@ -95,7 +95,7 @@ def row_report(row: Row, runs: Runs, titles: Mapping[str, str]) -> str:
     lines = [
         f"### {row.title}",
         "",
-        _line(["server", *titled, *ratio]),
+        _line([row.kind, *titled, *ratio]),
         _line(["---", *["---:"] * len(titled + ratio)]),
     ]
     for contestant in row.contestants:

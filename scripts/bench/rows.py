@@ -53,6 +53,8 @@ class Row:
     stretch: float = 1
     ratios: bool = field(default=True)
     """Whether the table says how many times each contestant's first column Haunt has."""
+    kind: str = "server"
+    """What the contestants are."""
 
 
 def _each(job: Job, *servers: str) -> tuple[Contestant, ...]:
