@@ -85,7 +85,7 @@ ROWS = (
             _deliveries("≥ 4 times plain Tornado", "tornado", 4.0),
         ),
         "Each delivery is one `send()` of 130 bytes; the kernel's way through loopback TCP is most of its cost, and "
-        "the C loop does little else. Whoever is near the C loop has nothing left to gain but in the kernel. Plain "
+        "the C loop does little else. A profile of Haunt gives the kernel 88 % of the time. Plain "
         "Tornado pays for a future, a buffer and a frame header per client.",
     ),
     Row(
@@ -118,8 +118,9 @@ ROWS = (
         THROUGHPUT,
         (_deliveries("≥ 1.0 of Bun", "bun", 1.0),),
         "Hardly two clients want the same, so nothing is shared but the frames: each client's are joined for it "
-        "alone, about four to a `send()`. Choosing and joining them costs about 1 µs a client, a fifth of the "
-        "`send()` itself; it is done by loops that run in C.",
+        "alone, about four to a `send()`. A profile gives the kernel three fifths of the time and the interpreter a "
+        "third: a client's cohort, parcel and socket are objects of their own, and after the `send()` before they are "
+        "in none of the processor's caches.",
     ),
     Row(
         "ten-thousand-one",
