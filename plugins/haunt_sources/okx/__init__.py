@@ -37,6 +37,8 @@ class Okx(StreamSource):
     name = "okx"
     streams = ("book", "ticker")
     connection_limit = (3, 1.0)
+    # Of the list of markets and of history; of books and candles twice as many.
+    request_limit = (20, 2.0)
     checksum = staticmethod(checksum)
     ping_message = "ping"
     # A connection takes 480 requests an hour to subscribe or to unsubscribe.
