@@ -14,6 +14,7 @@ from tornado.web import Application
 
 from haunt.clock import Clock
 from haunt.config.model import Broken, Config, SourceConfig
+from haunt.market.gaps import Gaps
 from haunt.market.market import Market
 from haunt.market.published import Signal
 from haunt.market.signals import Signals
@@ -49,10 +50,12 @@ class Haunt:
         self.symbols = Symbols(config.symbols)
         self.subscriptions = Subscriptions()
         self.fanout = Fanout(self.subscriptions, self._encode, intervals=_intervals(config), clock=self.clock)
+        self.gaps = Gaps(self.clock)
         self.signals = Signals(
             [(one.name, one.cls, one.options) for one in config.indicators.values() if one.enabled],
             [symbol.name for symbol in self.symbols],
             self._announce,
+            interrupted=self.gaps.interrupted,
             clock=self.clock,
         )
         self.market = Market(
@@ -242,6 +245,7 @@ class Haunt:
             venue=source.plugin,
             clock=self.clock,
             budgets=self.budgets,
+            gaps=self.gaps,
         )
         try:
             made = source.cls(options, relay)

@@ -28,7 +28,7 @@ def candle_start(moment: int, length: int) -> int:
 
 class Candle(NamedTuple):
     """One interval. `start` is milliseconds UTC, `volume` is in base units; `filled`: no price came in it,
-    so it repeats the close of the candle before."""
+    so it repeats the close of the candle before. `gap`: for a time a market of the symbol was missing."""
 
     start: int
     open: float
@@ -37,6 +37,7 @@ class Candle(NamedTuple):
     close: float
     volume: float
     filled: bool = False
+    gap: bool = False
 
 
 class CandleSeries:

@@ -42,6 +42,16 @@ class Vote:
         self.rate = 1.0
         self.turning: float | None = None
 
+    def believe(self, fresh: bool) -> None:
+        """Whether its market is fresh."""
+        if fresh is self.fresh:
+            return
+        self.fresh = fresh
+        if fresh:
+            self.feed.gaps.end(self.feed, "data")
+        else:
+            self.feed.gaps.begin(self.feed, "data", "it fell silent", self.feed.received)
+
     @property
     def change(self) -> float | None:
         """Of 24 hours, in percent points; None where the venue does not say."""
@@ -119,7 +129,7 @@ class Electorate:
                 self.ballot.move(vote.price, usd, vote.weight)
                 vote.price = usd
                 return "moved"
-        elif vote.fresh and (price is None) == (vote.why_not == "no price"):
+        elif vote.fresh and feed.received is not None and (price is None) == (vote.why_not == "no price"):
             return "nothing"
         self.latest = vote
         self.elect()
@@ -145,7 +155,7 @@ class Electorate:
         now = self._now()
         self._last_figures = self.figures
         for vote in self.votes.values():
-            vote.fresh = self._is_fresh(vote.feed, now)
+            vote.believe(self._is_fresh(vote.feed, now))
             vote.quoted = vote.feed.price
             vote.why_not = self._absence(vote)
         priced = [vote for vote in self.votes.values() if vote.why_not is None]

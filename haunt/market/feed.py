@@ -10,6 +10,7 @@ from typing import Literal
 
 from haunt.market.book import LARGEST, SMALLEST, Book
 from haunt.market.events import BookDelta, BookSnapshot, Quote, Ticker, Trade
+from haunt.market.gaps import Gaps
 from haunt.market.rhythm import Rhythm
 
 BookState = Literal["empty", "synced", "lost"]
@@ -74,6 +75,7 @@ class Feed:
         "book",
         "book_state",
         "checksum",
+        "gaps",
         "integrity",
         "last",
         "lost_because",
@@ -102,6 +104,7 @@ class Feed:
         symbol: str,
         quote: str,
         integrity: Integrity | None = None,
+        gaps: Gaps | None = None,
         checksum: Checksum | None = None,
         weight: float = 1.0,
         stale_after: float = 30.0,
@@ -114,6 +117,7 @@ class Feed:
         self.weight = weight
         self.stale_after = stale_after
         self.integrity = integrity or Integrity()
+        self.gaps = gaps or Gaps()
         self.checksum = checksum
         self.book = Book()
         self.book_state: BookState = "empty"
@@ -272,11 +276,15 @@ class Feed:
 
         A snapshot that cannot be loses the book.
         """
+        stood = self.book_state == "synced"
         try:
-            return self._take_snapshot(snapshot, now)
+            changed = self._take_snapshot(snapshot, now)
         except (ValueError, TypeError) as error:
             self._refuse(error)
             raise
+        if not stood and self.book_state == "synced":
+            self.gaps.end(self, "book")
+        return changed
 
     def apply_delta(self, delta: BookDelta, now: float) -> bool:
         """Change the book, hold the delta back while a snapshot is on its way, or lose the book on a gap.
@@ -300,6 +308,8 @@ class Feed:
 
     def lose_book(self, reason: str) -> None:
         """The book can no longer be trusted: it is empty until a new snapshot."""
+        if self.book_state == "synced":
+            self.gaps.begin(self, "book", reason)
         self.book.clear()
         self.book_state = "lost"
         self.lost_because = reason
@@ -309,6 +319,7 @@ class Feed:
 
     def lose(self, reason: str) -> None:
         """The connection is gone: nothing said so far counts, but trade ids and 24 h figures are remembered."""
+        self.gaps.begin(self, "data", reason)
         self._from_quote = False
         self.lose_book(reason)
         self.book_state = "empty"

@@ -69,10 +69,17 @@ class Signals:
     """
 
     def __init__(
-        self, indicators: Iterable[Instance], symbols: Iterable[str], publish: Callable[[Signal], None], *,
+        self,
+        indicators: Iterable[Instance],
+        symbols: Iterable[str],
+        publish: Callable[[Signal], None],
+        *,
+        interrupted: Callable[[str, int, int], bool] = lambda symbol, start, end: False,
         clock: Clock | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
+        """`interrupted`: whether data of a symbol was missing at some time of [start, end), milliseconds UTC."""
         self.stopped: dict[str, str] = {}
+        self._interrupted = interrupted
         self._publish = publish
         self._clock = clock or Clock()
         self._closing: Iterator[None] | None = None
@@ -158,7 +165,8 @@ class Signals:
         Who warms up, fails or is stopped is left out."""
         readings: dict[str, Reading] = {}
         for track in self._by_symbol.get(symbol, ()):
-            candle, said = track.series.running, _Said()
+            running, said = track.series.running, _Said()
+            candle = running and self._marked(track, running)
             for line in track.lines:
                 if candle is None or line.indicator is None or line.name in self.stopped:
                     continue
@@ -220,7 +228,7 @@ class Signals:
 
     def _feed(self, track: _Track, closed: list[Candle]) -> None:
         length = track.series.length
-        for candle in closed:
+        for candle in [self._marked(track, candle) for candle in closed]:
             if candle.start != track.next_start:
                 # The machine slept through candles nobody has: what came before says nothing of what follows.
                 for line in track.lines:
@@ -230,6 +238,10 @@ class Signals:
             for line in track.lines:
                 if line.name not in self.stopped:
                     self._update(track, line, candle, said)
+
+    def _marked(self, track: _Track, candle: Candle) -> Candle:
+        gap = self._interrupted(track.symbol, candle.start, candle.start + track.series.length)
+        return candle._replace(gap=True) if gap else candle
 
     def _update(self, track: _Track, line: _Line, candle: Candle, said: _Said) -> None:
         closed_at = candle.start + track.series.length

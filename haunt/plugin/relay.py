@@ -20,6 +20,7 @@ from haunt.market.events import (
     Trade,
 )
 from haunt.market.feed import Checksum, Feed, Integrity, Stream
+from haunt.market.gaps import Gaps
 from haunt.market.symbols import Symbol
 from haunt.plugin.budget import Budgets
 
@@ -82,6 +83,7 @@ class Relay:
         venue: str | None = None,
         clock: Clock | None = None,
         budgets: Budgets | None = None,
+        gaps: Gaps | None = None,
     ) -> None:
         self.source = source
         self.budgets = budgets or Budgets()
@@ -102,6 +104,7 @@ class Relay:
         self._stale_after = stale_after
         self._venue = venue or source
         self._now = (clock or Clock()).monotonic
+        self._gaps = gaps or Gaps(clock)
         self._numbering = Numbering()
         self._said: dict[str, float] = {}
 
@@ -154,6 +157,7 @@ class Relay:
                 symbol=symbol,
                 quote=instrument.quote.upper(),
                 integrity=self.integrity,
+                gaps=self._gaps,
                 checksum=self._checksum,
                 weight=self._weight,
                 stale_after=self._stale_after,
@@ -184,8 +188,9 @@ class Relay:
             self.connected = False
         for feed in self._carried(venue_symbols):
             self.lost.discard(feed.venue_symbol)
-            if feed.received is not None or feed.book_state != "empty":
-                feed.lose(reason)
+            spoke = feed.received is not None or feed.book_state != "empty"
+            feed.lose(reason)
+            if spoke:
                 self._deliver(feed, Refused(feed.venue_symbol, "", reason))
 
     def lose_books(self, reason: str, venue_symbols: Collection[str] | None = None) -> None:
@@ -218,6 +223,8 @@ class Relay:
             streams = feed.overdue(now)
             if streams:
                 overdue[feed.venue_symbol] = streams
+                if feed.received is None:
+                    self._gaps.begin(feed, "data", feed.lost_because)
         return overdue
 
     # -- the events
@@ -289,6 +296,8 @@ class Relay:
             self.refused[feed.venue_symbol] = reason
             for rhythm in feed.streams.values():
                 rhythm.excuse()
+            if feed.received is None:
+                self._gaps.begin(feed, "data", f"the venue refused {event.channel}: {reason}")
             self._complain(f"the venue refused {event.channel} of {feed.venue_symbol}: {reason}")
         return False
 

@@ -21,6 +21,7 @@ from haunt import (
     Trade,
 )
 from haunt.market.composite import PriceRules
+from haunt.market.gaps import Gaps
 from haunt.market.market import Market
 from haunt.market.published import CompositePrice
 from haunt.market.signals import Signals
@@ -123,6 +124,7 @@ class Floor:
 
     def __init__(self, *, first_price_wait: float = 0.0, **rules: Any) -> None:
         self.clock = FakeClock()
+        self.gaps = Gaps(self.clock)
         self.marks: list[tuple[str, str]] = []
         self.candles: list[Candle] = []
         candles = self.candles
@@ -135,7 +137,7 @@ class Floor:
                 return None
 
         tape = ("tape", Tape, IndicatorOptions(timeframe="1s"))
-        signals = Signals([tape], ["btc"], lambda signal: None, clock=self.clock)
+        signals = Signals([tape], ["btc"], lambda signal: None, interrupted=self.gaps.interrupted, clock=self.clock)
         self.market = Market(
             Symbols([replace(SYMBOLS[0], rules=PriceRules(**rules)), *SYMBOLS[1:]]),
             signals,
@@ -150,7 +152,7 @@ class Floor:
         """A source of that name; `venue` where it speaks for another."""
         relay = Relay(
             name, wanted=SYMBOLS, deliver=self.market.apply, quotes=[quote], weight=weight, stale_after=stale_after,
-            clock=self.clock,
+            clock=self.clock, gaps=self.gaps,
         )  # fmt: skip
         return Venue(relay, self.clock, quote, venue)
 
