@@ -157,7 +157,11 @@ class Haunt:
 
     def health(self) -> dict[str, Any]:
         """Everything an operator asks first, as JSON data."""
-        sources = {status.name: self._source_health(status) for status in self.supervisor.statuses()}
+        gaps = self.gaps.counts()
+        sources = {
+            status.name: {**self._source_health(status), "open_gaps": gaps[status.name]}
+            for status in self.supervisor.statuses()
+        }
         active = sum(source["active"] for source in sources.values())
         troubled = active < len(sources) or self.broken or self.signals.stopped
         return {

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-COMMANDS = ("check", "explain", "plugins", "replay", "serve", "test-source", "watch")
+COMMANDS = ("check", "explain", "gaps", "plugins", "replay", "serve", "test-source", "watch")
 
 
 class Commands(click.Group):

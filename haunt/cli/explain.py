@@ -6,20 +6,16 @@ import json
 import sys
 from collections.abc import Mapping
 from typing import Any, TypeAlias
-from urllib.error import HTTPError
-from urllib.parse import quote, urlsplit
-from urllib.request import urlopen
+from urllib.parse import quote
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from haunt.cli.server import ask, server_options
 from haunt.cli.updates import clean
 
-DEFAULT_URL = "http://localhost:3000"
-SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
-TIMEOUT = 10.0  # seconds
 PIPE_WIDTH = 200  # columns where there is no terminal
 COLUMNS = ("venue", "market", "price", "rate", "in USD", "age", "off", "weight", "vote", "")
 
@@ -28,8 +24,7 @@ Data: TypeAlias = Mapping[str, Any]
 
 @click.command()
 @click.argument("symbol")
-@click.option("--url", envvar="HAUNT_URL", default=DEFAULT_URL, show_default=True, help="The server's address.")
-@click.option("--json", "as_json", is_flag=True, help="Print the server's answer as it is.")
+@server_options
 def explain(symbol: str, url: str, as_json: bool) -> None:
     """Show what each venue says of SYMBOL, what it counts for or why not, and the price that follows.
 
@@ -37,46 +32,13 @@ def explain(symbol: str, url: str, as_json: bool) -> None:
 
     Example: haunt explain btc
     """
-    answer = _fetch(_address(url, symbol))
+    answer = ask(url, f"/api/explain/{quote(symbol, safe='')}")
     if as_json:
         click.echo(answer.strip())
         return
     said = json.loads(answer)
     click.echo("\n".join(summary(said)))
     Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table(said["markets"]))
-
-
-def _address(url: str, symbol: str) -> str:
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise click.UsageError(f"{clean(url)} is no address of a server; write it like {DEFAULT_URL}")
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{SCHEMES[parts.scheme]}://{parts.netloc}/api/explain/{quote(symbol, safe='')}{query}"
-
-
-def _fetch(address: str) -> str:
-    name = address.partition("/api/")[0]
-    try:
-        with urlopen(address, timeout=TIMEOUT) as answer:
-            return str(answer.read().decode())
-    except HTTPError as error:
-        raise click.ClickException(f"{name} refuses: {_refusal(error)}") from None
-    except OSError as error:
-        reason = getattr(error, "reason", error)
-        raise click.ClickException(
-            f"{name} cannot be reached: {clean(getattr(reason, 'strerror', None) or reason)}"
-        ) from None
-
-
-def _refusal(error: HTTPError) -> str:
-    try:
-        return clean(json.loads(error.read())["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"{error.code} {clean(error.reason)}"
 
 
 # -- as text

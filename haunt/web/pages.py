@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from haunt.app import Haunt
 
 TEMPLATES = Path(__file__).parent / "templates"
+OPEN = {None: None, "true": True, "false": False}
 
 
 class Page(RequestHandler):
@@ -99,11 +100,30 @@ class Explain(Page):
             self.answer(200, self.haunt.explain(symbol))
 
 
+class Gaps(Page):
+    """When which market could not be trusted."""
+
+    guarded = True
+
+    def get(self) -> None:
+        text, source, is_open = (self.get_query_argument(name, None) for name in ("symbol", "source", "open"))
+        symbol = None if text is None else self.haunt.symbols.find(text)
+        if text is not None and symbol is None:
+            self.answer(404, {"error": "invalid_symbol", "message": f"Symbol '{shortened(text)}' not found"})
+        elif source is not None and source not in self.haunt.relays:
+            self.answer(404, {"error": "invalid_source", "message": f"Source '{shortened(source)}' not found"})
+        elif is_open not in OPEN:
+            self.answer(400, {"error": "bad_request", "message": "open must be true or false"})
+        else:
+            found = self.haunt.gaps.find(symbol=symbol, source=source, is_open=OPEN[is_open])
+            self.answer(200, {"gaps": [gap._asdict() for gap in found]})
+
+
 class NotFound(Page):
     """Every other path."""
 
     def get(self) -> None:
-        paths = "/, /health, /api/explain/SYMBOL and, for WebSocket clients, /ws"
+        paths = "/, /health, /api/explain/SYMBOL, /api/gaps and, for WebSocket clients, /ws"
         self.answer(404, {"error": "not_found", "message": f"There are {paths}"})
 
 
@@ -115,6 +135,7 @@ def page_handlers(haunt: Haunt) -> list[Any]:
             (r"/", FrontPage),
             (r"/health", Health),
             (r"/api/explain/([^/]+)", Explain),
+            (r"/api/gaps", Gaps),
             (r".*", NotFound),
         )
     ]

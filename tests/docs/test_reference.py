@@ -19,6 +19,7 @@ import haunt.testing
 from haunt.config.document import read
 from haunt.config.model import FIXED, InstanceOptions, SymbolOptions
 from haunt.market.explain import WhyNoVote
+from haunt.market.gaps import Gap
 from haunt.market.merged_book import Crossing
 from haunt.market.supervisor import SourceState
 from haunt.plugin import hookspecs
@@ -30,6 +31,7 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 ANNOTATED = read(ROOT / "config" / "config.yaml").data
 HOOKS = [name for name, hook in vars(hookspecs).items() if hasattr(hook, f"{hookspecs.GROUP}_spec")]
 IN_TREE = [name for name in Registry().installed_names() if Registry().load(name).distribution == "haunt"]
+GAP_QUERY = ("symbol", "source", "open")
 # Free of names of their own: reasons by symbol, counts by code.
 OPEN = {"clients.closed", "errors", "sources.NAME.symbols.refused", "indicators.stopped"}
 
@@ -172,6 +174,10 @@ def test_every_field_of_an_explanation_is_documented_and_no_other(demo: Running)
         explanation[lists] = {"N": explanation[lists][0]}
     documented = rows(OPERATIONS, "## /api/explain/SYMBOL").keys()
     assert documented == {*fields(explanation), "why_not"} | {*reasons(WhyNoVote)}
+
+
+def test_every_field_of_a_gap_is_documented_and_no_other() -> None:
+    assert rows(OPERATIONS, "## Gaps").keys() == {f"gaps.N.{field}" for field in Gap._fields} | {*GAP_QUERY}
 
 
 def reasons(names: object) -> Iterator[str]:

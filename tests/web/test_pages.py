@@ -110,16 +110,37 @@ async def test_explanation_is_found_by_any_name_of_a_symbol(tmp_path: Path):
 
 
 @pytest.mark.gen_test
+async def test_gaps_are_found_by_symbol_and_source_and_whether_they_last(tmp_path: Path):
+    configuration = SIMULATED.replace("[btc, eth, usdt]", "{btc: {aliases: [xbt]}, eth: , usdt: }")
+    async with running(tmp_path, configuration) as haunt:
+        await eventually(lambda: haunt.health()["status"] == "ok")
+        before = json.loads((await get(haunt, "/api/gaps")).body)
+        haunt.relays["simulator"].close("the venue is gone")
+        open_gaps = haunt.health()["sources"]["simulator"]["open_gaps"]
+        await eventually(lambda: len(haunt.gaps.find(symbol="btc", is_open=False)) == 3)
+        ended, lasting = [
+            json.loads((await get(haunt, f"/api/gaps?symbol=XBT&source=simulator&open={is_open}")).body)["gaps"]
+            for is_open in ("false", "true")
+        ]
+    assert before == {"gaps": []}
+    assert open_gaps == 18
+    assert [(gap["symbol"], gap["what"], gap["cause"]) for gap in ended] == [("btc", "data", "the venue is gone")] * 3
+    # The simulator was not told, and shows no book anew.
+    assert [(gap["symbol"], gap["what"], gap["ended"]) for gap in lasting] == [("btc", "book", None)] * 3
+
+
+@pytest.mark.gen_test
 @pytest.mark.parametrize(("headers", "status"), [({}, 401), ({"Authorization": "Bearer secret"}, 200)])
 async def test_market_data_is_for_those_who_have_the_token_and_health_is_for_all(tmp_path: Path, headers, status: int):
     configuration = SIMULATED.replace("{port: 0}", "{port: 0, token: secret}")
     async with running(tmp_path, configuration) as haunt:
         assert (await get(haunt, "/api/explain/btc", headers=headers)).code == status
+        assert (await get(haunt, "/api/gaps", headers=headers)).code == status
         assert (await get(haunt, "/health", headers=headers)).code == 200
 
 
 @pytest.mark.gen_test
-@pytest.mark.parametrize("path", ["/", "/health", "/api/explain/btc", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/health", "/api/explain/btc", "/api/gaps", "/nothing"])
 async def test_head_is_get_without_the_body(tmp_path: Path, path: str):
     async with running(tmp_path) as haunt:
         full, head = await get(haunt, path), await get(haunt, path, method="HEAD")
@@ -140,6 +161,9 @@ async def test_head_is_get_without_the_body(tmp_path: Path, path: str):
         ("GET", "/api/explain/xyz", 404, "invalid_symbol"),
         ("GET", "/api/explain/", 404, "not_found"),
         ("GET", "/api/explain/%ff", 400, "bad_request"),
+        ("GET", "/api/gaps?symbol=xyz", 404, "invalid_symbol"),
+        ("GET", "/api/gaps?source=xyz", 404, "invalid_source"),
+        ("GET", "/api/gaps?open=perhaps", 400, "bad_request"),
         ("POST", "/health", 405, "method_not_allowed"),
         ("DELETE", "/", 405, "method_not_allowed"),
     ],
@@ -153,7 +177,7 @@ async def test_what_is_not_there_is_refused_in_json(tmp_path: Path, method: str,
 
 
 @pytest.mark.gen_test
-@pytest.mark.parametrize("path", ["/", "/health", "/api/explain/btc", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/health", "/api/explain/btc", "/api/gaps", "/nothing"])
 async def test_page_that_rebound_its_name_to_this_machine_reads_nothing(tmp_path: Path, path: str):
     async with running(tmp_path) as haunt:
         answer = await get(haunt, path, headers={"Host": f"evil.example:{haunt.port}"})

@@ -1,0 +1,63 @@
+"""`haunt gaps`: when which market could not be trusted, and why."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from haunt.cli.explain import PIPE_WIDTH
+from haunt.cli.server import ask, server_options
+from haunt.cli.updates import clean
+
+COLUMNS = ("source", "symbol", "what", "began", "lasted", "filled", "cause")
+
+
+@click.command()
+@click.option("--symbol", help="Of this symbol alone.")
+@click.option("--source", help="Of this source alone.")
+@click.option("--open", "only_open", is_flag=True, help="Those alone that have not ended.")
+@server_options
+def gaps(symbol: str | None, source: str | None, only_open: bool, url: str, as_json: bool) -> None:
+    """Show when a source's data, or its order book, of a symbol could not be trusted: the newest first.
+
+    Example: haunt gaps --symbol btc
+    """
+    query = {"symbol": symbol, "source": source, "open": "true" if only_open else None}
+    answer = ask(url, "/api/gaps", {name: value for name, value in query.items() if value is not None})
+    if as_json:
+        click.echo(answer.strip())
+        return
+    found = json.loads(answer)["gaps"]
+    if not found:
+        click.echo("no gaps")
+        return
+    table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
+    for gap in found:
+        table.add_row(*map(Text, row(gap)))
+    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
+
+
+def row(gap: Mapping[str, Any]) -> list[str]:
+    """Times are those of this computer."""
+    lasted = str(timedelta(seconds=round(gap["lasted"]))) if gap["lasted"] >= 60 else f"{gap['lasted']:.1f} s"
+    return [
+        clean(gap["source"]),
+        clean(gap["symbol"]),
+        clean(gap["what"]),
+        moment(gap["began"]),
+        lasted if gap["ended"] is not None else f"{lasted} so far",
+        "" if gap["filled_at"] is None else moment(gap["filled_at"]),
+        clean(gap["cause"]),
+    ]
+
+
+def moment(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1000):%Y-%m-%d %H:%M:%S}"
