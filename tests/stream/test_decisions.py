@@ -13,7 +13,6 @@ import random
 import re
 import time
 import zlib
-from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
@@ -400,7 +399,9 @@ async def test_row_17_a_client_may_ask_for_less():
     other.say(subscribe("btc"))
     heard = await second_hand(desk, guest)
     assert (heard[0], heard[-1]) == (100.0, 129.0), "the last price is never forgotten"
-    assert min(later - sooner for sooner, later in pairwise(guest.wire.times)) > 0.095
+    # Each is due a tenth of a second after the one before was, and written as soon as the loop is free.
+    times = guest.wire.times
+    assert len(times) <= (times[-1] - times[0]) * 10 + 2
     assert len(other.heard()) == 30
 
 
@@ -411,7 +412,9 @@ async def test_row_17_the_operator_may_send_less():
     guest.say(subscribe("btc"))
     heard = await second_hand(desk, guest)
     assert (heard[0], heard[-1]) == (100.0, 129.0)
-    assert min(later - sooner for sooner, later in pairwise(guest.wire.times)) > 0.095
+    # Each is due a tenth of a second after the one before was, and written as soon as the loop is free.
+    times = guest.wire.times
+    assert len(times) <= (times[-1] - times[0]) * 10 + 2
 
 
 @pytest.mark.gen_test
