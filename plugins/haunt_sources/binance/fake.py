@@ -107,5 +107,5 @@ def _market(symbol: str, base: str, quote: str) -> Frame:
 
 
 def _candle(candle: Any) -> Frame:
-    start, opened, high, low, close, volume, _ = candle
+    start, opened, high, low, close, volume, *_ = candle
     return [start, *map(str, (opened, high, low, close, volume)), start + 59_999, str(volume * close), 1, "0", "0", "0"]

@@ -120,5 +120,5 @@ def _checksum(book: Snapshot) -> int:
 
 
 def _candle(candle: Any) -> Frame:
-    start, opened, high, low, close, volume, _ = candle
+    start, opened, high, low, close, volume, *_ = candle
     return [str(figure) for figure in (start, opened, high, low, close, volume, volume * close, volume * close)]

@@ -136,5 +136,5 @@ def _market(symbol: str, base: str, quote: str) -> Frame:
 
 
 def _candle(candle: Any) -> Frame:
-    start, *figures, _ = candle
+    start, *figures = candle[:6]
     return {"t": start} | dict(zip("ohlcv", map(str, figures), strict=True))

@@ -108,6 +108,6 @@ def _book(book: Snapshot | Delta, numbers: dict[str, object]) -> Frame:
 
 
 def _candle(candle: Any, now: int) -> Frame:
-    start, opened, high, low, close, volume, _ = candle
+    start, opened, high, low, close, volume, *_ = candle
     figures = map(str, (start // 1_000, volume * close, close, high, low, opened, volume))
     return [*figures, "true" if start + 60_000 <= now else "false"]

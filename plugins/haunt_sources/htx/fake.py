@@ -121,6 +121,6 @@ def _market(symbol: str, base: str, quote: str) -> Frame:
 
 
 def _candle(candle: Any) -> Frame:
-    start, opened, high, low, close, volume, _ = candle
+    start, opened, high, low, close, volume, *_ = candle
     figures = {"open": opened, "high": high, "low": low, "close": close, "amount": volume, "vol": volume * close}
     return {"id": start // 1_000, "count": 7} | figures

@@ -136,5 +136,5 @@ def _levels(levels: Sequence[Level]) -> str:
 
 
 def _candle(candle: Any) -> Frame:
-    start, opened, high, low, close, volume, _ = candle
+    start, opened, high, low, close, volume, *_ = candle
     return [start // 1_000, *map(str, (opened, high, low, close, close, volume)), 1]

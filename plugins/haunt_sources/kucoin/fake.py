@@ -123,5 +123,5 @@ def _market(symbol: str, base: str, quote: str) -> Frame:
 
 
 def _candle(candle: Any) -> Frame:
-    start, opened, high, low, close, volume, _ = candle
+    start, opened, high, low, close, volume, *_ = candle
     return [*map(str, (start // 1_000, opened, close, high, low, volume, volume * close))]
