@@ -15,8 +15,10 @@ from tornado.web import Application
 from haunt.clock import Clock
 from haunt.config.model import Broken, Config, SourceConfig
 from haunt.market.gaps import Gaps
+from haunt.market.history import History
 from haunt.market.market import Market
 from haunt.market.published import Signal
+from haunt.market.restart import leave, recall, remember
 from haunt.market.signals import Signals
 from haunt.market.supervisor import SourceStatus, Supervisor
 from haunt.market.symbols import Symbols
@@ -38,6 +40,7 @@ TICK_MS = 250
 HANDSHAKE_TIMEOUT = 10.0  # seconds for an HTTP request to come whole
 # Of `limits.drain`, for clients to answer the goodbye.
 FAREWELL_SHARE = 0.9
+DAY = 86_400_000
 
 
 class Haunt:
@@ -51,11 +54,14 @@ class Haunt:
         self.subscriptions = Subscriptions()
         self.fanout = Fanout(self.subscriptions, self._encode, intervals=_intervals(config), clock=self.clock)
         self.gaps = Gaps(self.clock)
+        self.history = History(self._history_path(), _ages(config), self.clock)
         self.signals = Signals(
             [(one.name, one.cls, one.options) for one in config.indicators.values() if one.enabled],
             [symbol.name for symbol in self.symbols],
             self._announce,
             interrupted=self.gaps.interrupted,
+            timeframes=config.history.keep,
+            keep=self.history.keep,
             clock=self.clock,
         )
         self.market = Market(
@@ -90,11 +96,12 @@ class Haunt:
         self._server: HTTPServer | None = None
         self._sockets: list[socket.socket] = []
         self._periodic: list[PeriodicCallback] = []
+        self._remembering: asyncio.Task[None] | None = None
 
     # -- life
 
     async def start(self) -> None:
-        """Listen, then start the sources. Raises HauntError when the address cannot be had."""
+        """Listen, then start the sources. Raises HauntError when the address or the history cannot be had."""
         self._sockets = listen(self.config.server.host, self.config.server.port)
         self._server = HTTPServer(
             Application(
@@ -109,6 +116,10 @@ class Haunt:
             max_body_size=65_536,
         )
         self._server.add_sockets(self._sockets)
+        await recall(self.signals, self.history, self._symbol_names, self.clock)
+        self._remembering = asyncio.create_task(
+            remember(self.signals, self.history, self.config.history.flush_interval), name="history"
+        )
         self._periodic = [PeriodicCallback(self.market.tick, TICK_MS), PeriodicCallback(self.clients.sweep, TICK_MS)]
         if self.config.stream.status_interval:
             self._periodic.append(PeriodicCallback(self._tell_status, self.config.stream.status_interval * 1000))
@@ -131,9 +142,15 @@ class Haunt:
             callback.stop()
         self.signals.finish()
         farewell = self.clients.farewell(self.config.limits.drain * FAREWELL_SHARE)
-        await asyncio.gather(self.supervisor.stop_all(), farewell)
+        await asyncio.gather(self._stop_market(), farewell)
         if self._server is not None:
             await self._server.close_all_connections()
+
+    async def _stop_market(self) -> None:
+        await self.supervisor.stop_all()
+        if self._remembering is not None:
+            self._remembering.cancel()
+            await leave(self.signals, self.history, self._symbol_names)
 
     # -- what it is doing
 
@@ -163,7 +180,7 @@ class Haunt:
             for status in self.supervisor.statuses()
         }
         active = sum(source["active"] for source in sources.values())
-        troubled = active < len(sources) or self.broken or self.signals.stopped
+        troubled = active < len(sources) or self.broken or self.signals.stopped or self.history.trouble
         return {
             "status": "degraded" if troubled else "ok",
             "simulated": bool(self.simulated),
@@ -173,6 +190,12 @@ class Haunt:
             "symbols": {"configured": len(self.symbols), "tracked": self.market.symbols_tracked},
             "sources": sources,
             "indicators": {"stopped": dict(self.signals.stopped)},
+            "history": {
+                "path": self.history.path,
+                "waiting": self.history.waiting,
+                "dropped": self.history.dropped,
+                "error": self.history.trouble,
+            },
             "broken": [{"kind": one.kind, "name": one.name, "reason": one.reason} for one in self.broken],
         }
 
@@ -235,6 +258,14 @@ class Haunt:
             )
         )
 
+    def _history_path(self) -> str | None:
+        """Invented prices are not kept."""
+        return None if self.simulated else self.config.history.path
+
+    @property
+    def _symbol_names(self) -> list[str]:
+        return [symbol.name for symbol in self.symbols]
+
     def _start_source(self, source: SourceConfig) -> None:
         options = source.options
         wanted = [symbol for symbol in self.symbols if options.symbols is None or symbol.name in options.symbols]
@@ -283,6 +314,11 @@ class Haunt:
             send_buffer=limits.send_buffer,
             compression=self.config.stream.compression,
         )
+
+
+def _ages(config: Config) -> Mapping[str, int | None]:
+    """How long candles are kept, in milliseconds; None = for ever."""
+    return {timeframe: round(days * DAY) or None for timeframe, days in config.history.keep.items()}
 
 
 def _intervals(config: Config) -> Mapping[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +16,9 @@ import pytest
 from strangers import SIMULATED, running
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+from haunt import Candle
 from haunt.app import Haunt
+from haunt.market.history import History
 from haunt.stream.listening import MOST_CONNECTIONS, most_connections
 from haunt.testing import eventually
 
@@ -46,6 +49,15 @@ class Client:
             while await self.connection.read_message() is not None:
                 pass
         return self.connection.close_code
+
+
+async def kept(folder: Path) -> list[Candle]:
+    """The candles of btc that a Haunt left there."""
+    history = History(str(folder / "history.db"), {"1s": None})
+    await history.start()
+    candles = await history.candles("btc", "1s", 1_000)
+    await history.stop()
+    return candles
 
 
 @asynccontextmanager
@@ -158,6 +170,30 @@ async def test_broken_plugin_is_told_and_the_rest_serves(tmp_path: Path, name: s
 
 
 # -- how it starts and stops
+
+
+@pytest.mark.gen_test
+async def test_candles_survive_a_restart(tmp_path: Path):
+    configuration = (
+        "{server: {port: 0}, stream: {first_price_wait: 0}, symbols: [btc], sources: {quoter: }, "
+        "history: {keep: {1s: 1}, flush_interval: 0.1}}"
+    )
+    async with running(tmp_path, configuration) as haunt:
+        await eventually(lambda: haunt.history.waiting)
+    first, *_ = await kept(tmp_path)
+    assert first.close == 100
+    async with running(tmp_path, configuration) as haunt:
+        assert (await haunt.history.candles("btc", "1s", 1_000))[0] == first
+        assert haunt.health()["history"] == {
+            "path": str(tmp_path / "history.db"), "waiting": 0, "dropped": 0, "error": "",
+        }  # fmt: skip
+
+
+@pytest.mark.gen_test
+async def test_what_is_invented_is_not_kept_on_disk(tmp_path: Path):
+    async with running(tmp_path, SIMULATED + "history: {keep: {1s: 1}}") as haunt:
+        await eventually(lambda: haunt.history.waiting)
+    assert os.listdir(tmp_path) == ["haunt.yaml"]
 
 
 @pytest.mark.gen_test

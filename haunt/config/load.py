@@ -9,7 +9,7 @@ from typing import TypeVar
 from haunt.config.document import Document, read
 from haunt.config.environment import override
 from haunt.config.instances import check_symbols, read_indicators, read_sources
-from haunt.config.model import SECTIONS, Broken, Config, Limits, Log, Price, Section, Server, Stream
+from haunt.config.model import SECTIONS, Broken, Config, History, Limits, Log, Price, Section, Server, Stream
 from haunt.config.problems import unknown, validate
 from haunt.config.symbols import read_symbols
 from haunt.plugin.registry import Registry
@@ -45,11 +45,28 @@ def _config(document: Document, registry: Registry) -> Config:
         limits=_section(document, "limits", Limits),
         stream=_section(document, "stream", Stream),
         log=_section(document, "log", Log),
+        history=_history(document),
         symbols=symbols,
         sources=sources,
         indicators=indicators,
         broken=tuple(broken),
     )
+
+
+def _history(document: Document) -> History:
+    """The section, its path made absolute."""
+    history = _section(document, "history", History)
+    if history.path is None:
+        return history
+    try:
+        path = (Path(document.file).parent / Path(history.path).expanduser()).resolve()
+        wrong = "a file, not a folder" if path.is_dir() else "" if path.parent.is_dir() else "in a folder that exists"
+    except (OSError, ValueError, RuntimeError) as error:
+        document.report(("history", "path"), f"cannot be a path: {error}")
+        return history
+    if wrong:
+        document.report(("history", "path"), f"must be {wrong}: {path}")
+    return history.model_copy(update={"path": str(path)})
 
 
 def _section(document: Document, name: str, model: type[Fixed]) -> Fixed:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from haunt.market.composite import Method
 from haunt.market.symbols import Symbol
-from haunt.plugin.indicator import Indicator, IndicatorOptions
+from haunt.plugin.indicator import Indicator, IndicatorOptions, Timeframe
 from haunt.plugin.source import Source, SourceOptions
 
 
@@ -176,6 +176,19 @@ class Price(Section):
     )
 
 
+class History(Section):
+    """Which candles are kept, where and how long."""
+
+    path: Annotated[str, Field(min_length=1)] | None = Field(
+        "history.db", description="The file, relative to the folder of this one; null = memory, until Haunt ends."
+    )
+    keep: dict[Timeframe, Annotated[float, Field(ge=0, le=36_500)]] = Field(
+        {"1m": 30, "5m": 90, "15m": 180, "1h": 730, "4h": 3_650, "1d": 0},
+        description="The candles made of every symbol, and the days each is kept; 0 = for ever.",
+    )
+    flush_interval: float = Field(1, ge=0.1, le=60, description="Seconds between two writings; a crash loses so much.")
+
+
 class SymbolOptions(Section):
     """What may stand under a symbol's name."""
 
@@ -193,9 +206,9 @@ class InstanceOptions(Section):
     enabled: bool = Field(True, description="false = keep the options, run nothing.")
 
 
-SECTIONS = ("server", "limits", "stream", "log", "price", "symbols", "sources", "indicators")
+SECTIONS = ("server", "limits", "stream", "log", "price", "history", "symbols", "sources", "indicators")
 FIXED: Mapping[str, type[Section]] = {
-    "server": Server, "limits": Limits, "stream": Stream, "log": Log, "price": Price,
+    "server": Server, "limits": Limits, "stream": Stream, "log": Log, "price": Price, "history": History,
 }  # fmt: skip
 """The sections whose options do not depend on plugins."""
 
@@ -240,6 +253,7 @@ class Config:
     limits: Limits
     stream: Stream
     log: Log
+    history: History
     symbols: tuple[Symbol, ...]
     sources: Mapping[str, SourceConfig]
     indicators: Mapping[str, IndicatorConfig]

@@ -38,6 +38,7 @@ class Candle(NamedTuple):
     volume: float
     filled: bool = False
     gap: bool = False
+    volume_usd: float = 0.0
 
 
 class CandleSeries:
@@ -49,19 +50,24 @@ class CandleSeries:
     A clock set back closes nothing: the running candle takes what comes until the clock has caught up.
     """
 
-    __slots__ = ("_close", "_end", "_filled", "_high", "_low", "_open", "_start", "_volume", "length")
+    __slots__ = ("_close", "_end", "_filled", "_high", "_low", "_open", "_start", "_usd", "_volume", "length")
 
     def __init__(self, timeframe: str) -> None:
         self.length = timeframe_milliseconds(timeframe)
         self._start = 0
         self._end: int | None = None
-        self._open = self._high = self._low = self._close = self._volume = 0.0
+        self._open = self._high = self._low = self._close = self._volume = self._usd = 0.0
         self._filled = True
 
     @property
     def running(self) -> Candle | None:
         """The candle as it stands; None before the first price."""
         return None if self._end is None else self._candle()
+
+    def follow(self, close: float, start: int) -> None:
+        """Begin at `start`, after a candle that closed at `close`."""
+        self._close = close
+        self._begin(start)
 
     def price(self, price: float, now: int) -> list[Candle]:
         """Move the running candle. Returns the candles that `now` closes, oldest first."""
@@ -78,11 +84,13 @@ class CandleSeries:
         self._close = price
         return closed
 
-    def volume(self, quantity: float, now: int) -> list[Candle]:
-        """Add to the running candle's volume, then as `price`. Before the first price it is not counted."""
+    def volume(self, quantity: float, now: int, usd: float = 0.0) -> list[Candle]:
+        """Add to the running candle's volume, in base units and US dollars, then as `price`. Before the first price it
+        is not counted."""
         closed = self.close(now)
         if self._end is not None:
             self._volume += quantity
+            self._usd += usd
         return closed
 
     def close(self, now: int) -> list[Candle]:
@@ -95,11 +103,20 @@ class CandleSeries:
         return closed
 
     def _candle(self) -> Candle:
-        return Candle(self._start, self._open, self._high, self._low, self._close, self._volume, self._filled)
+        return Candle(
+            self._start,
+            self._open,
+            self._high,
+            self._low,
+            self._close,
+            self._volume,
+            self._filled,
+            volume_usd=self._usd,
+        )
 
     def _begin(self, start: int) -> None:
         self._start = start
         self._end = start + self.length
         self._open = self._high = self._low = self._close
-        self._volume = 0.0
+        self._volume = self._usd = 0.0
         self._filled = True

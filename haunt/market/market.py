@@ -120,7 +120,8 @@ class Market:
             if heard_at > quotation.heard_at:
                 quotation.heard_at = heard_at
             if kind is Trade and abs(now - event.timestamp) <= CLOCK_TOLERANCE_MS:  # type: ignore[union-attr, operator]
-                self._signals.trade(feed.symbol, float(event.quantity), now)  # type: ignore[union-attr]
+                quantity = float(event.quantity)  # type: ignore[union-attr]
+                self._signals.trade(feed.symbol, quantity, now, quantity * float(event.price) * vote.rate)  # type: ignore[union-attr]
         # Most deltas change nothing at the top of the book, so most votes are what they were.
         if outcome != "nothing" or quotation.price is None:
             self._reprice(quotation, now)

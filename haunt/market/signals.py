@@ -57,6 +57,8 @@ class _Track:
     series: CandleSeries
     lines: list[_Line]
     next_start: int | None = None
+    close: float | None = None
+    """That of the candle before."""
 
 
 class Signals:
@@ -75,12 +77,20 @@ class Signals:
         publish: Callable[[Signal], None],
         *,
         interrupted: Callable[[str, int, int], bool] = lambda symbol, start, end: False,
+        timeframes: Iterable[str] = (),
+        keep: Callable[[str, str, Candle], None] = lambda symbol, timeframe, candle: None,
         clock: Clock | None = None,
     ) -> None:
-        """`interrupted`: whether data of a symbol was missing at some time of [start, end), milliseconds UTC."""
+        """`interrupted`: whether data of a symbol was missing at some time of [start, end), milliseconds UTC.
+
+        `keep` is told of each candle that closed, with its symbol and timeframe: of those that indicators read, and of
+        `timeframes`.
+        """
         self.stopped: dict[str, str] = {}
         self._interrupted = interrupted
         self._publish = publish
+        self._keep = keep
+        self._changed: dict[tuple[str, str], _Track] = {}
         self._clock = clock or Clock()
         self._closing: Iterator[None] | None = None
         self._failures: dict[str, int] = {}
@@ -89,6 +99,8 @@ class Signals:
         by_timeframe: dict[str, list[Instance]] = {}
         for instance in sorted(indicators, key=lambda instance: issubclass(instance[1], Combination)):
             by_timeframe.setdefault(instance[2].timeframe, []).append(instance)
+        for timeframe in timeframes:
+            by_timeframe.setdefault(timeframe, [])
         self._by_symbol: dict[str, list[_Track]] = {
             symbol: [
                 _Track(symbol, timeframe, CandleSeries(timeframe), [_Line(*instance) for instance in instances])
@@ -106,10 +118,10 @@ class Signals:
             if closed:
                 self._feed(track, closed)
 
-    def trade(self, symbol: str, quantity: float, now_ms: int) -> None:
-        """A trade on any venue, in base units."""
+    def trade(self, symbol: str, quantity: float, now_ms: int, usd: float = 0.0) -> None:
+        """A trade on any venue, in base units and in US dollars."""
         for track in self._by_symbol.get(symbol, ()):
-            closed = track.series.volume(quantity, now_ms)
+            closed = track.series.volume(quantity, now_ms, usd)
             if closed:
                 self._feed(track, closed)
 
@@ -178,14 +190,13 @@ class Signals:
 
     def save(self, symbol: str) -> dict[str, Any]:
         """Running candles, indicators and last signals of a symbol, as JSON data. What cannot be saved starts anew."""
-        return {
-            track.timeframe: {
-                "series": saved(track.series),
-                "next_start": track.next_start,
-                "indicators": {line.name: self._saved(line) for line in track.lines},
-            }
-            for track in self._by_symbol.get(symbol, ())
-        }
+        return {track.timeframe: self._saved_track(track) for track in self._by_symbol.get(symbol, ())}
+
+    def changed(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Symbol and timeframe of each whose candle closed since this was asked, and what `save` has of it."""
+        while self._changed:
+            (symbol, timeframe), track = self._changed.popitem()
+            yield symbol, timeframe, self._saved_track(track)
 
     def restore(self, symbol: str, data: Mapping[str, Any]) -> None:
         """Go on where another one saved this symbol, before its first price. What does not fit starts anew, and is
@@ -195,6 +206,42 @@ class Signals:
                 self._restore(track, data.get(track.timeframe))
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 logger.warning("Candles of %s in %s start anew: %s", symbol, track.timeframe, error)
+
+    def expected(self, symbol: str) -> dict[str, int]:
+        """The timeframes that indicators read, each with the start of the candle it goes on with; 0 = any."""
+        return {track.timeframe: track.next_start or 0 for track in self._by_symbol.get(symbol, ()) if track.lines}
+
+    def resume(self, symbol: str, candles: Mapping[str, Iterable[Candle]], now_ms: int) -> None:
+        """Catch up with the closed candles of each timeframe, oldest first: after `restore`, before the first price.
+
+        Nobody is told what they change. After a hole the indicators begin anew. A candle that was cut and is not among
+        them is taken as it is, as one with a gap, where nothing is missing after it.
+        """
+        for track in self._by_symbol.get(symbol, ()):
+            self._resume(track, candles.get(track.timeframe, ()), candle_start(now_ms, track.series.length))
+
+    def _resume(self, track: _Track, candles: Iterable[Candle], start: int) -> None:
+        for candle in candles:
+            if (track.next_start or 0) <= candle.start < start:
+                self._take(track, candle, _tell_nobody)
+        running = track.series.running
+        if running is not None and running.start >= start:
+            return
+        if running is not None and running.start + track.series.length == start and track.next_start != start:
+            cut = running._replace(gap=True)
+            self._keep(track.symbol, track.timeframe, cut)
+            self._take(track, cut, _tell_nobody)
+        track.series = CandleSeries(track.timeframe)
+        if track.close is not None and track.next_start == start:
+            track.series.follow(track.close, start)
+
+    def _saved_track(self, track: _Track) -> dict[str, Any]:
+        return {
+            "series": saved(track.series),
+            "next_start": track.next_start,
+            "close": track.close,
+            "indicators": {line.name: self._saved(line) for line in track.lines},
+        }
 
     def _saved(self, line: _Line) -> dict[str, Any]:
         state = None
@@ -211,7 +258,7 @@ class Signals:
         if data is None:
             return
         restore(track.series, data["series"])
-        track.next_start = data["next_start"]
+        track.next_start, track.close = data["next_start"], data["close"]
         for line in track.lines:
             kept = data["indicators"].get(line.name)
             if kept is None:
@@ -227,23 +274,30 @@ class Signals:
                 logger.warning("Indicator %s starts anew for %s: %s", line.name, track.symbol, error)
 
     def _feed(self, track: _Track, closed: list[Candle]) -> None:
-        length = track.series.length
         for candle in [self._marked(track, candle) for candle in closed]:
-            if candle.start != track.next_start:
-                # The machine slept through candles nobody has: what came before says nothing of what follows.
-                for line in track.lines:
-                    line.indicator = None
-            track.next_start = candle.start + length
-            said = _Said()
+            self._changed[track.symbol, track.timeframe] = track
+            self._keep(track.symbol, track.timeframe, candle)
+            self._take(track, candle, self._publish)
+
+    def _take(self, track: _Track, candle: Candle, publish: Callable[[Signal], None]) -> None:
+        if candle.start != track.next_start:
+            # The machine slept through candles nobody has: what came before says nothing of what follows.
             for line in track.lines:
-                if line.name not in self.stopped:
-                    self._update(track, line, candle, said)
+                line.indicator = None
+        track.next_start = candle.start + track.series.length
+        track.close = candle.close
+        said = _Said()
+        for line in track.lines:
+            if line.name not in self.stopped:
+                self._update(track, line, candle, said, publish)
 
     def _marked(self, track: _Track, candle: Candle) -> Candle:
         gap = self._interrupted(track.symbol, candle.start, candle.start + track.series.length)
         return candle._replace(gap=True) if gap else candle
 
-    def _update(self, track: _Track, line: _Line, candle: Candle, said: _Said) -> None:
+    def _update(
+        self, track: _Track, line: _Line, candle: Candle, said: _Said, publish: Callable[[Signal], None]
+    ) -> None:
         closed_at = candle.start + track.series.length
         try:
             if line.indicator is None:
@@ -265,7 +319,7 @@ class Signals:
             timestamp=closed_at,
             values={name: _rounded(number) for name, number in reading.values.items()},
         )
-        self._publish(line.last)
+        publish(line.last)
 
     def _fail(self, name: str, symbol: str, closed_at: int, error: Exception) -> None:
         failures = self._failures[name] = self._failures.get(name, 0) + 1
@@ -302,6 +356,9 @@ class _Said:
         if reading is not None:
             self._readings[name] = reading
         return reading
+
+
+def _tell_nobody(signal: Signal) -> None: ...
 
 
 def _checked(reading: object) -> Reading | None:

@@ -54,6 +54,13 @@ def test_the_defaults_of_the_section_price_are_those_of_the_method(load_text: Lo
     assert load_text(SHORTEST).symbols[0].rules == PriceRules()
 
 
+def test_the_history_is_in_the_folder_of_the_file_or_nowhere(load_text: Load, tmp_path: Path) -> None:
+    paths = [
+        load_text(SHORTEST + text).history.path for text in ("", "history: {path: /x.db}", "history: {path: null}")
+    ]
+    assert paths == [str(tmp_path / "history.db"), "/x.db", None]
+
+
 def test_one_plugin_serves_several_names(load_text: Load) -> None:
     text = "symbols: [btc]\nsources:\n  southex:\n  other: {plugin: southex, depth: 9, symbols: [btc], weight: 2}\n"
     sources = load_text(text).sources

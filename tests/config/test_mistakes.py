@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
@@ -20,10 +21,21 @@ SECTIONS = [
     (
         "x: 1",
         1,
-        "x: unknown section; there are server, limits, stream, log, price, symbols, sources, indicators",
+        "x: unknown section; there are server, limits, stream, log, price, history, symbols, sources, indicators",
     ),
     ("server:\n  prot: 3000", 2, "server.prot: unknown option; did you mean 'port'?"),
     ("log:\n  colour: red", 2, "log.colour: unknown option; there are level"),
+    ("history: {path: ''}", 1, "history.path: must be at least 1 characters long"),
+    ("history: {path: '~nobody-here/h.db'}", 1, "history.path: cannot be a path: Could not determine home directory."),
+    ('history: {path: "a\\0b"}', 1, "history.path: cannot be a path: embedded null byte"),
+    (
+        "history: {keep: {1x: 3}}",
+        1,
+        "history.keep.1x: must be a number and a unit of s, m, h, d or w, such as 15s, 1m or 4h, not '1x'",
+    ),
+    ("history: {keep: {1m: -1}}", 1, "history.keep.1m: must be at least 0, not -1"),
+    ("history: {keep: [1m]}", 1, "history.keep: must be 'name: value' lines, not a list"),
+    ("history: {flush_interval: 0}", 1, "history.flush_interval: must be at least 0.1, not 0"),
     ("server: 3000", 1, "server: must be 'name: value' lines, not 3000"),
     ("server: [host]", 1, "server: must be 'name: value' lines, not a list"),
     ("server:\n  host: 127.0.0.1\n  port: 70000", 3, "server.port: must be at most 65535, not 70000"),
@@ -238,6 +250,15 @@ REFUSED = [
     ("server:\n  true: 1", 2, "server.true: YAML does not read this name as text; write it in quotes: 'true'"),
     ('server: {host: "\\ud800"}', 1, "server.host: holds half a character (U+D800); write the character itself"),
 ]
+
+
+def test_the_history_must_be_a_file_in_a_folder_that_exists(problems: Problems, tmp_path: Path) -> None:
+    assert problems("history: {path: no/h.db}" + REST) == [
+        f"haunt.yaml, line 1: history.path: must be in a folder that exists: {tmp_path}/no/h.db"
+    ]
+    assert problems("history: {path: .}" + REST) == [
+        f"haunt.yaml, line 1: history.path: must be a file, not a folder: {tmp_path}"
+    ]
 
 
 @pytest.mark.parametrize(("text", "line", "sentence"), SECTIONS)

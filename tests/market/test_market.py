@@ -661,4 +661,16 @@ def test_trades_give_the_candles_their_volume(floor: Floor):
     acme.repeats_last_trade()
     floor.wait(1)
     (candle,) = floor.candles
-    assert (candle.close, candle.volume) == (100, 2.5)
+    assert (candle.close, candle.volume, candle.volume_usd) == (100, 2.5, 250)
+
+
+def test_a_candle_s_volume_in_dollars_is_that_of_each_trade_at_its_own_price_and_rate(floor: Floor):
+    floor.venue("bank").quotes("usdt", 0.895, 0.905)
+    acme, zeta = floor.venue("acme"), floor.venue("zeta", "USDT")
+    acme.quotes("btc", 99, 101)
+    zeta.quotes("btc", 110, 112)
+    acme.trades("btc", 101, 2.0)
+    zeta.trades("btc", 110, 3.0)
+    floor.wait(1)
+    (candle,) = floor.candles
+    assert (candle.volume, candle.volume_usd) == (5.0, pytest.approx(2 * 101 + 3 * 110 * 0.9))

@@ -80,7 +80,7 @@ async def test_health_is_json_of_a_known_shape(tmp_path: Path):
     assert (answer.code, answer.headers["Content-Type"]) == (200, "application/json")
     assert {name: type(value) for name, value in health.items()} == {
         "status": str, "simulated": bool, "uptime_seconds": int, "clients": dict, "errors": dict, "symbols": dict,
-        "sources": dict, "indicators": dict, "broken": list,
+        "sources": dict, "indicators": dict, "history": dict, "broken": list,
     }  # fmt: skip
     assert health["symbols"] == {"configured": 3, "tracked": 3}
     source = health["sources"]["simulator"]
