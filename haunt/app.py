@@ -120,6 +120,7 @@ class Haunt:
         self._remembering = asyncio.create_task(
             remember(self.signals, self.history, self.config.history.flush_interval), name="history"
         )
+        self._remembering.add_done_callback(_report_end)
         self._periodic = [PeriodicCallback(self.market.tick, TICK_MS), PeriodicCallback(self.clients.sweep, TICK_MS)]
         if self.config.stream.status_interval:
             self._periodic.append(PeriodicCallback(self._tell_status, self.config.stream.status_interval * 1000))
@@ -325,6 +326,11 @@ def _intervals(config: Config) -> Mapping[str, float]:
     """Least seconds between two sendings of a state, per channel."""
     most = config.stream.max_updates_per_second
     return {"price": 1 / most if most else 0.0, "orderbook": config.stream.orderbook_interval}
+
+
+def _report_end(remembering: asyncio.Task[None]) -> None:
+    if not remembering.cancelled():
+        logger.error("The history is no longer written; restart Haunt", exc_info=remembering.exception())
 
 
 def _log_request(handler: Any) -> None:

@@ -197,6 +197,14 @@ async def test_what_is_invented_is_not_kept_on_disk(tmp_path: Path):
 
 
 @pytest.mark.gen_test
+async def test_a_history_that_is_written_no_more_is_told(tmp_path: Path, monkeypatch, caplog):
+    async with running(tmp_path, SIMULATED + "history: {flush_interval: 0.1}") as haunt:
+        monkeypatch.setattr(haunt.signals, "changed", lambda: 1 / 0)
+        await eventually(lambda: "no longer written" in caplog.text)
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.gen_test
 async def test_stop_says_goodbye_and_takes_nobody_in(tmp_path: Path):
     async with running(tmp_path) as haunt, connected(haunt) as one, connected(haunt) as other:
         await one.subscribe("btc")

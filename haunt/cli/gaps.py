@@ -17,7 +17,7 @@ from haunt.cli.explain import PIPE_WIDTH
 from haunt.cli.server import ask, server_options
 from haunt.cli.updates import clean
 
-COLUMNS = ("source", "symbol", "what", "began", "lasted", "filled", "cause")
+COLUMNS = ("source", "symbol", "what", "began", "lasted", "cause")
 
 
 @click.command()
@@ -54,7 +54,6 @@ def row(gap: Mapping[str, Any]) -> list[str]:
         clean(gap["what"]),
         moment(gap["began"]),
         lasted if gap["ended"] is not None else f"{lasted} so far",
-        "" if gap["filled_at"] is None else moment(gap["filled_at"]),
         clean(gap["cause"]),
     ]
 

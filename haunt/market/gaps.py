@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
@@ -25,7 +25,7 @@ LONGEST_CAUSE = 200  # characters
 class Gap(NamedTuple):
     """One interval. Times are milliseconds UTC, `lasted` is seconds by the clock that is never set.
 
-    `ended` is None while it is open. `filled_at`: when the venue's own candles of all its minutes were fetched.
+    `ended` is None while it is open.
     """
 
     source: str
@@ -36,7 +36,6 @@ class Gap(NamedTuple):
     began: int
     ended: int | None
     lasted: float
-    filled_at: int | None = None
 
 
 @dataclass(slots=True)
@@ -64,9 +63,8 @@ class Gaps:
     All that are open are kept, and the newest MOST_CLOSED of the others. Of one market and thing no two overlap.
     """
 
-    def __init__(self, clock: Clock | None = None, *, ended: Callable[[Feed, Gap], None] = lambda feed, gap: None):
+    def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or Clock()
-        self._tell = ended
         self._open: dict[Key, _Open] = {}
         self._closed: deque[Gap] = deque(maxlen=MOST_CLOSED)
         self._trusted: dict[Key, int] = {}
@@ -98,22 +96,11 @@ class Gaps:
             return
         lasted = self._lasted(opened)
         ended = self._trusted[key] = opened.gap.began + round(lasted * 1000)
-        gap = opened.gap._replace(ended=ended, lasted=lasted)
-        self._closed.append(gap)
+        self._closed.append(opened.gap._replace(ended=ended, lasted=lasted))
         if opened.feeds:
             interruption = self._interruptions[feed.symbol]
             interruption.missing -= 1
             interruption.until = max(interruption.until, ended)
-        self._tell(feed, gap)
-
-    def fill(self, source: str, market: str, start: int, end: int) -> None:
-        """The venue's own candles of [start, end) are there: no data is missing any more where a gap lies within."""
-        now = self._clock.milliseconds()
-        for position, gap in enumerate(self._closed):
-            if (gap.source, gap.market, gap.what, gap.filled_at) == (source, market, "data", None):
-                assert gap.ended is not None
-                if start <= gap.began and gap.ended <= end:
-                    self._closed[position] = gap._replace(filled_at=now)
 
     # -- what is read of it
 

@@ -23,7 +23,7 @@ FAULTS = {
 }
 HEADER = """# Performance
 
-Figures of one machine, each section measured in one go by the command it names: they compare the servers in it with
+Figures of one machine, each table measured in one go by the command its section names: they compare those in it with
 each other, and with nothing else. [scripts/bench](../scripts/bench/README.md) says what is measured and how.
 """
 

@@ -55,7 +55,7 @@ def test_a_gap_has_a_begin_an_end_and_the_cause_it_began_with():
     clock.advance(1.5)
     gaps.end(feed, "data")
     gaps.end(feed, "data")
-    assert gaps.find() == [("acme", "btc", "BTC-USD", "data", "cut", START + 5_000, START + 7_500, 2.5, None)]
+    assert gaps.find() == [("acme", "btc", "BTC-USD", "data", "cut", START + 5_000, START + 7_500, 2.5)]
 
 
 def test_a_gap_that_is_open_lasts_until_now():
@@ -95,20 +95,6 @@ def test_the_newest_closed_gaps_are_kept_and_all_that_are_open():
         gaps.end(feed, "data")
     kept = gaps.find(most=2 * MOST_CLOSED)
     assert (len(kept), kept[0].source, kept[-1].began) == (MOST_CLOSED + 1, "lost", START + 6_000)
-
-
-def test_candles_of_the_venue_fill_the_gaps_of_data_that_lie_within_them():
-    clock = FakeClock()
-    gaps, feed = Gaps(clock), make_feed()
-    for what, seconds in (("data", 30), ("book", 30), ("data", 90)):
-        gaps.begin(feed, what, "cut")
-        clock.advance(seconds)
-        gaps.end(feed, what)
-    gaps.fill("other", "BTC-USD", START, START + 10 * MINUTE)
-    gaps.fill("acme", "BTC-USD", START, START + 2 * MINUTE)
-    assert [(gap.what, gap.filled_at) for gap in gaps.find()] == [
-        ("data", None), ("book", None), ("data", START + 150_000)
-    ]  # fmt: skip
 
 
 @settings(deadline=None)
