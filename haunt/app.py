@@ -20,7 +20,7 @@ from haunt.market.market import Market
 from haunt.market.published import Signal
 from haunt.market.restart import leave, recall, remember
 from haunt.market.signals import Signals
-from haunt.market.supervisor import SourceStatus, Supervisor
+from haunt.market.supervisor import Supervisor
 from haunt.market.symbols import Symbols
 from haunt.plugin.budget import Budgets
 from haunt.plugin.relay import Relay
@@ -32,6 +32,7 @@ from haunt.stream.handler import Stream, StreamHandler
 from haunt.stream.listening import listen, most_connections
 from haunt.stream.router import Router
 from haunt.stream.subscriptions import Subscriptions, Topic
+from haunt.web.health import active_sources
 from haunt.web.pages import page_handlers
 
 logger = logging.getLogger(__name__)
@@ -173,65 +174,6 @@ class Haunt:
     def uptime_seconds(self) -> int:
         return int(self.clock.monotonic() - self.started_at)
 
-    def health(self) -> dict[str, Any]:
-        """Everything an operator asks first, as JSON data."""
-        gaps = self.gaps.counts()
-        sources = {
-            status.name: {**self._source_health(status), "open_gaps": gaps[status.name]}
-            for status in self.supervisor.statuses()
-        }
-        active = sum(source["active"] for source in sources.values())
-        troubled = active < len(sources) or self.broken or self.signals.stopped or self.history.trouble
-        return {
-            "status": "degraded" if troubled else "ok",
-            "simulated": bool(self.simulated),
-            "uptime_seconds": self.uptime_seconds,
-            "clients": {"connected": len(self.clients), "closed": dict(self.clients.closed)},
-            "errors": dict(self.router.errors),
-            "symbols": {"configured": len(self.symbols), "tracked": self.market.symbols_tracked},
-            "sources": sources,
-            "indicators": {"stopped": dict(self.signals.stopped)},
-            "history": {
-                "path": self.history.path,
-                "waiting": self.history.waiting,
-                "dropped": self.history.dropped,
-                "error": self.history.trouble,
-            },
-            "broken": [{"kind": one.kind, "name": one.name, "reason": one.reason} for one in self.broken],
-        }
-
-    def explain(self, symbol: str) -> dict[str, Any]:
-        """How the price of a symbol came about, as JSON data."""
-        explanation = self.market.explain(symbol)
-        return {
-            **explanation._asdict(),
-            "markets": [say._asdict() for say in explanation.markets],
-            "left_out": [crossing._asdict() for crossing in explanation.left_out],
-        }
-
-    def _source_health(self, status: SourceStatus) -> dict[str, Any]:
-        relay = self.relays[status.name]
-        now = self.clock.monotonic()
-        fresh = sum(feed.fresh(now) for feed in relay.feeds.values())
-        return {
-            "plugin": status.plugin,
-            "state": status.state,
-            "active": status.state == "connected" and fresh > 0,
-            "simulated": status.simulated,
-            "symbols": {"subscribed": len(relay.feeds), "fresh": fresh, "refused": dict(relay.refused)},
-            "events": relay.events,
-            "rejected": relay.rejected,
-            "gaps": relay.integrity.gaps,
-            "checksums_bad": relay.integrity.checksums_bad,
-            "restarts": status.restarts,
-            "error": status.error,
-        }
-
-    @property
-    def active_sources(self) -> int:
-        """Sources that are connected and have fresh data now."""
-        return sum(self._source_health(status)["active"] for status in self.supervisor.statuses())
-
     # -- between the parts
 
     def _encode(self, topic: Topic) -> bytes | None:
@@ -253,7 +195,7 @@ class Haunt:
         await self.clients.tell_all(
             protocol.server_status(
                 connected_peers=len(self.clients),
-                active_sources=self.active_sources,
+                active_sources=active_sources(self),
                 symbols_tracked=self.market.symbols_tracked,
                 uptime_seconds=self.uptime_seconds,
             )

@@ -21,6 +21,7 @@ from haunt.app import Haunt
 from haunt.market.history import History
 from haunt.stream.listening import MOST_CONNECTIONS, most_connections
 from haunt.testing import eventually
+from haunt.web.health import health
 
 Json = dict[str, Any]
 
@@ -95,7 +96,7 @@ async def test_prices_go_on(tmp_path: Path):
 @pytest.mark.gen_test
 async def test_extended_client_is_told_the_venues_behind_a_price(tmp_path: Path):
     async with running(tmp_path) as haunt, connected(haunt, query="?ext=1") as client:
-        await eventually(lambda: haunt.health()["sources"]["simulator"]["symbols"]["fresh"] == 9)
+        await eventually(lambda: health(haunt)["sources"]["simulator"]["symbols"]["fresh"] == 9)
         await client.subscribe("btc")
         assert sorted((await client.next("price_update"))["sources"]) == ["alpha", "bravo", "charlie"]
 
@@ -137,23 +138,23 @@ async def test_localhost_is_both_of_its_addresses(tmp_path: Path, address: str):
 @pytest.mark.gen_test
 async def test_source_that_fails_is_told_and_does_not_disturb_the_others(tmp_path: Path):
     async with running(tmp_path, SIMULATED + "  raiser: {words: oh no}") as haunt, connected(haunt) as client:
-        await eventually(lambda: haunt.health()["sources"]["raiser"]["error"] == "oh no")
+        await eventually(lambda: health(haunt)["sources"]["raiser"]["error"] == "oh no")
         await client.subscribe("btc")
         assert await client.next("price_update")
-        health = haunt.health()
-        assert (health["status"], health["sources"]["raiser"]["state"]) == ("degraded", "failed")
-        assert health["sources"]["simulator"]["active"]
+        found = health(haunt)
+        assert (found["status"], found["sources"]["raiser"]["state"]) == ("degraded", "failed")
+        assert found["sources"]["simulator"]["active"]
 
 
 @pytest.mark.gen_test
 async def test_source_that_publishes_rubbish_is_counted_and_does_not_disturb_the_others(tmp_path: Path):
     async with running(tmp_path, SIMULATED + "  babbler:") as haunt, connected(haunt, query="?ext=1") as client:
-        await eventually(lambda: haunt.health()["sources"]["babbler"]["rejected"] > 1_000)
-        assert haunt.health()["sources"]["babbler"]["restarts"] == 0
+        await eventually(lambda: health(haunt)["sources"]["babbler"]["rejected"] > 1_000)
+        assert health(haunt)["sources"]["babbler"]["restarts"] == 0
         await client.subscribe("btc", channels=["price", "orderbook"])
         for kind in ("price_update", "orderbook_update", "price_update"):
             assert "babbler" not in (await client.next(kind))["sources"]
-        assert haunt.health()["sources"]["simulator"]["active"]
+        assert health(haunt)["sources"]["simulator"]["active"]
 
 
 @pytest.mark.gen_test
@@ -162,9 +163,9 @@ async def test_broken_plugin_is_told_and_the_rest_serves(tmp_path: Path, name: s
     async with running(tmp_path, SIMULATED + f"  {name}:") as haunt, connected(haunt) as client:
         await client.subscribe("btc")
         assert await client.next("price_update")
-        health = haunt.health()
-        assert (health["status"], list(health["sources"])) == ("degraded", ["simulator"])
-        (broken,) = health["broken"]
+        found = health(haunt)
+        assert (found["status"], list(found["sources"])) == ("degraded", ["simulator"])
+        (broken,) = found["broken"]
         assert (broken["kind"], broken["name"]) == ("source", name)
         assert reason in broken["reason"]
 
@@ -184,7 +185,7 @@ async def test_candles_survive_a_restart(tmp_path: Path):
     assert first.close == 100
     async with running(tmp_path, configuration) as haunt:
         assert (await haunt.history.candles("btc", "1s", 1_000))[0] == first
-        assert haunt.health()["history"] == {
+        assert health(haunt)["history"] == {
             "path": str(tmp_path / "history.db"), "waiting": 0, "dropped": 0, "error": "",
         }  # fmt: skip
 

@@ -13,6 +13,7 @@ from strangers import SIMULATED, running
 from haunt.cli import main
 from haunt.cli.gaps import row
 from haunt.testing import eventually
+from haunt.web.health import health
 
 TOKEN = SIMULATED.replace("{port: 0}", "{port: 0, token: secret}")
 GAP = {
@@ -24,7 +25,7 @@ GAP = {
 async def told(folder: Path, *arguments: str, troubled: bool = True, tail: str = "") -> Result:
     """What the command prints, asking a server whose source hung up."""
     async with running(folder, TOKEN if tail else SIMULATED) as haunt:
-        await eventually(lambda: haunt.health()["status"] == "ok")
+        await eventually(lambda: health(haunt)["status"] == "ok")
         if troubled:
             haunt.relays["simulator"].close("the venue hung up")
         url = f"http://localhost:{haunt.port}{tail}"

@@ -13,6 +13,7 @@ from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from haunt.app import Haunt
 from haunt.testing import eventually
+from haunt.web.health import health
 
 
 async def get(
@@ -47,7 +48,7 @@ async def test_front_page_says_that_all_is_simulated_and_where_to_connect(tmp_pa
 async def test_front_page_escapes_what_others_wrote(tmp_path: Path):
     configuration = SIMULATED + '  raiser: {words: "<script>alert(1)</script> & it"}'
     async with running(tmp_path, configuration) as haunt:
-        await eventually(lambda: haunt.health()["sources"]["raiser"]["error"])
+        await eventually(lambda: health(haunt)["sources"]["raiser"]["error"])
         text = (await get(haunt, "/")).body.decode()
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; it" in text
     assert "<script>" not in text
@@ -57,33 +58,33 @@ async def test_front_page_escapes_what_others_wrote(tmp_path: Path):
 async def test_half_a_surrogate_pair_does_not_break_the_pages(tmp_path: Path):
     async with running(tmp_path) as haunt:
         haunt.signals.stopped["mood"] = "it said \ud800"
-        page, health = await get(haunt, "/"), await get(haunt, "/health")
+        page, found = await get(haunt, "/"), await get(haunt, "/health")
     assert "indicator mood: it said ?" in page.body.decode()
-    assert json.loads(health.body)["indicators"] == {"stopped": {"mood": "it said \ud800"}}
+    assert json.loads(found.body)["indicators"] == {"stopped": {"mood": "it said \ud800"}}
 
 
 @pytest.mark.gen_test
 async def test_pages_tell_of_a_broken_plugin(tmp_path: Path):
     async with running(tmp_path, SIMULATED + "  wreck:") as haunt:
-        page, health = await get(haunt, "/"), json.loads((await get(haunt, "/health")).body)
+        page, found = await get(haunt, "/"), json.loads((await get(haunt, "/health")).body)
     assert "source wreck: its import raised" in page.body.decode()
-    assert [(one["kind"], one["name"]) for one in health["broken"]] == [("source", "wreck")]
-    assert health["status"] == "degraded"
+    assert [(one["kind"], one["name"]) for one in found["broken"]] == [("source", "wreck")]
+    assert found["status"] == "degraded"
 
 
 @pytest.mark.gen_test
 async def test_health_is_json_of_a_known_shape(tmp_path: Path):
     async with running(tmp_path) as haunt:
-        await eventually(lambda: haunt.health()["status"] == "ok")
+        await eventually(lambda: health(haunt)["status"] == "ok")
         answer = await get(haunt, "/health")
-    health = json.loads(answer.body)
+    found = json.loads(answer.body)
     assert (answer.code, answer.headers["Content-Type"]) == (200, "application/json")
-    assert {name: type(value) for name, value in health.items()} == {
+    assert {name: type(value) for name, value in found.items()} == {
         "status": str, "simulated": bool, "uptime_seconds": int, "clients": dict, "errors": dict, "symbols": dict,
         "sources": dict, "indicators": dict, "history": dict, "broken": list,
     }  # fmt: skip
-    assert health["symbols"] == {"configured": 3, "tracked": 3}
-    source = health["sources"]["simulator"]
+    assert found["symbols"] == {"configured": 3, "tracked": 3}
+    source = found["sources"]["simulator"]
     assert (source["plugin"], source["state"], source["active"], source["simulated"]) == (
         "simulator", "connected", True, True,
     )  # fmt: skip
@@ -94,11 +95,11 @@ async def test_health_is_json_of_a_known_shape(tmp_path: Path):
 @pytest.mark.gen_test
 async def test_health_is_degraded_while_a_source_is_down(tmp_path: Path):
     async with running(tmp_path) as haunt:
-        await eventually(lambda: haunt.health()["status"] == "ok")
+        await eventually(lambda: health(haunt)["status"] == "ok")
         haunt.relays["simulator"].close("the venue is gone")
         answer = await get(haunt, "/health")
-    health = json.loads(answer.body)
-    assert (answer.code, health["status"], health["sources"]["simulator"]["active"]) == (200, "degraded", False)
+    found = json.loads(answer.body)
+    assert (answer.code, found["status"], found["sources"]["simulator"]["active"]) == (200, "degraded", False)
 
 
 @pytest.mark.gen_test
@@ -113,10 +114,10 @@ async def test_explanation_is_found_by_any_name_of_a_symbol(tmp_path: Path):
 async def test_gaps_are_found_by_symbol_and_source_and_whether_they_last(tmp_path: Path):
     configuration = SIMULATED.replace("[btc, eth, usdt]", "{btc: {aliases: [xbt]}, eth: , usdt: }")
     async with running(tmp_path, configuration) as haunt:
-        await eventually(lambda: haunt.health()["status"] == "ok")
+        await eventually(lambda: health(haunt)["status"] == "ok")
         before = json.loads((await get(haunt, "/api/gaps")).body)
         haunt.relays["simulator"].close("the venue is gone")
-        open_gaps = haunt.health()["sources"]["simulator"]["open_gaps"]
+        open_gaps = health(haunt)["sources"]["simulator"]["open_gaps"]
         await eventually(lambda: len(haunt.gaps.find(symbol="btc", is_open=False)) == 3)
         ended, lasting = [
             json.loads((await get(haunt, f"/api/gaps?symbol=XBT&source=simulator&open={is_open}")).body)["gaps"]

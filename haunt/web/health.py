@@ -1,0 +1,68 @@
+"""Whether the process lives, and how each of its parts fares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from haunt.web.page import Page
+
+if TYPE_CHECKING:
+    from haunt.app import Haunt
+    from haunt.market.supervisor import SourceStatus
+
+
+class Health(Page):
+    """Everything an operator asks first; status 200 while the process lives."""
+
+    def get(self) -> None:
+        self.answer(200, health(self.haunt))
+
+
+def health(haunt: Haunt) -> dict[str, Any]:
+    """How the server fares, as JSON data."""
+    sources = {status.name: source_health(haunt, status) for status in haunt.supervisor.statuses()}
+    active = sum(source["active"] for source in sources.values())
+    troubled = active < len(sources) or haunt.broken or haunt.signals.stopped or haunt.history.trouble
+    return {
+        "status": "degraded" if troubled else "ok",
+        "simulated": bool(haunt.simulated),
+        "uptime_seconds": haunt.uptime_seconds,
+        "clients": {"connected": len(haunt.clients), "closed": dict(haunt.clients.closed)},
+        "errors": dict(haunt.router.errors),
+        "symbols": {"configured": len(haunt.symbols), "tracked": haunt.market.symbols_tracked},
+        "sources": sources,
+        "indicators": {"stopped": dict(haunt.signals.stopped)},
+        "history": {
+            "path": haunt.history.path,
+            "waiting": haunt.history.waiting,
+            "dropped": haunt.history.dropped,
+            "error": haunt.history.trouble,
+        },
+        "broken": [{"kind": one.kind, "name": one.name, "reason": one.reason} for one in haunt.broken],
+    }
+
+
+def source_health(haunt: Haunt, status: SourceStatus) -> dict[str, Any]:
+    """How one source fares, as JSON data."""
+    relay = haunt.relays[status.name]
+    now = haunt.clock.monotonic()
+    fresh = sum(feed.fresh(now) for feed in relay.feeds.values())
+    return {
+        "plugin": status.plugin,
+        "state": status.state,
+        "active": status.state == "connected" and fresh > 0,
+        "simulated": status.simulated,
+        "symbols": {"subscribed": len(relay.feeds), "fresh": fresh, "refused": dict(relay.refused)},
+        "events": relay.events,
+        "rejected": relay.rejected,
+        "gaps": relay.integrity.gaps,
+        "open_gaps": haunt.gaps.counts()[status.name],
+        "checksums_bad": relay.integrity.checksums_bad,
+        "restarts": status.restarts,
+        "error": status.error,
+    }
+
+
+def active_sources(haunt: Haunt) -> int:
+    """Sources that are connected and have fresh data now."""
+    return sum(source_health(haunt, status)["active"] for status in haunt.supervisor.statuses())
