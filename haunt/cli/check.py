@@ -23,6 +23,8 @@ def check(file: str) -> None:
     """Check the configuration FILE (config/config.yaml when absent) and start nothing.
 
     Prints every mistake and exits with 78, or prints what the configuration would run.
+
+    Example: haunt check config/demo.yaml
     """
     try:
         config = load(file, Registry(), os.environ)

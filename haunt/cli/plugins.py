@@ -17,7 +17,10 @@ STYLES = {"loaded": "green"}
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print data instead of a table.")
 def plugins(as_json: bool) -> None:
-    """List the installed plugins. Imports every one of them to see whether it works."""
+    """List the installed plugins. Imports every one of them to see whether it works.
+
+    Example: haunt plugins
+    """
     registry = Registry()
     records = [registry.load(name) for name in registry.installed_names()]
     if as_json:

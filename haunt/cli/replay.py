@@ -78,7 +78,10 @@ class Tally:
 )
 @click.option("--venue", metavar="NAME", help="The source that reads it, where the recorded url does not tell.")
 def replay(file: Path, as_json: bool, speed: float | None, venue: str | None) -> None:
-    """Play the recording FILE through the source of its venue and print what came of it."""
+    """Play the recording FILE through the source of its venue and print what came of it.
+
+    Example: haunt replay kraken.jsonl.gz
+    """
     try:
         recording = Recording(file)
         adapter = find_adapter(recording, venue)

@@ -23,12 +23,21 @@ STYLES = {"passed": "green", "failed": "red", "not applicable": "dim"}
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print data instead of a table.")
 @click.option("--markdown", is_flag=True, help="Print what docs/sources.md says of them.")
-@click.option("--scenario", "scenarios", multiple=True, type=click.Choice(scenario_names()), help="Only this one.")
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    type=click.Choice(scenario_names()),
+    metavar="NAME",
+    help="Only this one, such as 'gap'; a wrong name is answered with all of them.",
+)
 def test_source(names: Sequence[str], as_json: bool, markdown: bool, scenarios: Sequence[str]) -> None:
     """Run the source NAME against a fake of its venue that misbehaves in every way Haunt knows of.
 
     All sources that have a fake are run when none is named. The exit code is 0 when they passed all that applies to
     their venues, else 1.
+
+    Example: haunt test-source kraken --scenario calm
     """
     registry = Registry()
     certified = {}

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import sys
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 import click
 from rich.live import Live
-from tornado.httpclient import HTTPError
+from tornado.httpclient import HTTPError, HTTPRequest
 from tornado.simple_httpclient import HTTPTimeoutError
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketError, websocket_connect
 
+from haunt.cli.server import DEFAULT_URL, credentials, server_at, url_option
 from haunt.cli.updates import UPDATES, Board, Lines, Message, Raw, View, clean
 
-DEFAULT_URL = "ws://localhost:3000/ws"
-SCHEMES = ("ws://", "wss://")
 LONGEST_WAIT = 30.0
 PING_INTERVAL = 20.0  # seconds; a line that died without a word is noticed within two of them
 REDRAW_INTERVAL = 0.1
@@ -29,33 +26,24 @@ REDRAW_INTERVAL = 0.1
 @click.argument("words", nargs=-1, metavar="[URL] SYMBOL...")
 @click.option("--json", "as_json", is_flag=True, help="Print the server's messages as they are, one per line.")
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="Stop after N updates.")
-def watch(words: Sequence[str], as_json: bool, count: int | None) -> None:
+@url_option
+def watch(words: Sequence[str], url: str, as_json: bool, count: int | None) -> None:
     """Show prices and signals of each SYMBOL until Ctrl-C: a table in a terminal, else a line per update.
 
-    URL is the server's; without one it is the environment's HAUNT_URL or ws://localhost:3000/ws.
+    The server's address may stand before the symbols, too.
 
     Example: haunt watch btc eth
     """
-    url, symbols = _address_and_symbols(words)
-    try:
-        asyncio.run(_watch(url, symbols, as_json, count))
-    except KeyboardInterrupt:
-        return
-
-
-def _address_and_symbols(words: Sequence[str]) -> tuple[str, list[str]]:
-    given = bool(words) and "://" in words[0]
-    url = words[0] if given else os.environ.get("HAUNT_URL") or DEFAULT_URL
-    try:
-        valid = url.startswith(SCHEMES) and urlsplit(url).hostname and urlsplit(url).port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise click.UsageError(f"{clean(url)} is no address of a WebSocket; write it like {DEFAULT_URL}")
-    symbols = list(dict.fromkeys(word.lower() for word in words[given:]))
+    if words and "://" in words[0]:
+        url, words = words[0], words[1:]
+    server = server_at(url)
+    symbols = list(dict.fromkeys(word.lower() for word in words))
     if not symbols:
         raise click.UsageError("Name the symbols to watch, such as: haunt watch btc eth")
-    return url, symbols
+    try:
+        asyncio.run(_watch(server.stream, symbols, as_json, count))
+    except KeyboardInterrupt:
+        return
 
 
 async def _watch(url: str, symbols: Sequence[str], as_json: bool, count: int | None) -> None:
@@ -108,7 +96,8 @@ async def _follow(url: str, symbols: Sequence[str], view: View, count: int | Non
 async def _listen(url: str, watcher: _Watcher) -> str:
     """Connect and listen to the end. Returns why it ended; raises HTTPError where the server answers with one."""
     try:
-        connection = await websocket_connect(url, ping_interval=PING_INTERVAL)
+        request = HTTPRequest(url, headers=credentials())
+        connection = await websocket_connect(request, ping_interval=PING_INTERVAL)
     except (OSError, WebSocketError, HTTPTimeoutError) as error:
         return f"cannot be reached: {clean(getattr(error, 'strerror', None) or error)}"
     try:

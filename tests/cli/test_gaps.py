@@ -49,6 +49,14 @@ async def test_json_is_the_answer_of_the_server_and_the_token_goes_with_the_ques
 
 
 @pytest.mark.gen_test
+async def test_token_of_the_environment_is_shown_to_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HAUNT_TOKEN", "secret")
+    assert (await told(tmp_path, "--json", tail="?")).exit_code == 0
+    monkeypatch.setenv("HAUNT_TOKEN", "guess")
+    assert (await told(tmp_path, "--json", tail="?")).exit_code == 1
+
+
+@pytest.mark.gen_test
 async def test_where_nothing_is_missing_it_says_so(tmp_path: Path):
     assert (await told(tmp_path, "--open", troubled=False)).stdout == "no gaps\n"
 

@@ -10,11 +10,13 @@ import re
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 from serving import HAUNT
+from strangers import SIMULATED, running
 
 from haunt.cli.updates import Board, Lines
 from haunt.testing import FakeVenue, eventually
@@ -98,6 +100,17 @@ async def test_address_comes_from_the_environment_where_none_is_given():
 
 
 @pytest.mark.gen_test
+async def test_address_of_the_server_and_a_token_in_the_environment_do(tmp_path: Path):
+    async with running(tmp_path, SIMULATED.replace("{port: 0}", "{port: 0, token: secret}")) as haunt:
+        address = f"--url=http://localhost:{haunt.port}"
+        process = await watching(address, "btc", "--count=1", environ={"HAUNT_TOKEN": "secret"})
+        shown = await process.ended()
+        refused = await (await watching(address, "btc", environ={"HAUNT_TOKEN": "guess"})).ended()
+    assert (shown[0], shown[1].split()[1], shown[2]) == (0, "btc", "")
+    assert refused[0] == 1
+
+
+@pytest.mark.gen_test
 async def test_unknown_symbol_is_told_and_the_others_go_on():
     async with FakeVenue() as venue:
         venue.on_message = answers(ERROR, price("btc", 5))
@@ -137,7 +150,7 @@ async def test_lost_connection_is_told_and_made_again():
         code, _, err = await running.ended()
     assert (code, venue.connections) == (0, 2)
     assert re.fullmatch(
-        rf"{venue.url} closed the connection \(server restarting\); trying again in (0\.\d|1\.0) s\n", err
+        rf"{venue.url}ws closed the connection \(server restarting\); trying again in (0\.\d|1\.0) s\n", err
     )
 
 
@@ -161,7 +174,7 @@ async def test_server_that_refuses_is_not_asked_again():
         venue.refuse(401)
         code, _, err = await (await watching(venue.url, "btc")).ended()
         assert (code, venue.handshakes) == (1, 1)
-        assert err == f"Error: {venue.url} refuses: 401 Unauthorized\n"
+        assert err == f"Error: {venue.url}ws refuses: 401 Unauthorized\n"
 
 
 @pytest.mark.gen_test
@@ -174,7 +187,7 @@ async def test_full_server_is_asked_again():
         venue.accept()
         code, _, err = await running.ended()
     assert code == 0
-    assert f"{venue.url} refuses: 503 Service Unavailable; trying again in" in err
+    assert f"{venue.url}ws refuses: 503 Service Unavailable; trying again in" in err
 
 
 @pytest.mark.gen_test
@@ -209,12 +222,9 @@ async def test_reader_that_left_ends_it_without_a_word():
     [
         ([], "Name the symbols to watch, such as: haunt watch btc eth"),
         (["ws://localhost:1/ws"], "Name the symbols to watch, such as: haunt watch btc eth"),
-        (
-            ["http://localhost", "btc"],
-            "http://localhost is no address of a WebSocket; write it like ws://localhost:3000/ws",
-        ),
-        (["ws://", "btc"], "ws:// is no address of a WebSocket; write it like ws://localhost:3000/ws"),
-        (["ws://localhost:x/", "btc"], "ws://localhost:x/ is no address of a WebSocket; write it like"),
+        (["ftp://localhost", "btc"], "ftp://localhost is no address of a server; write it like http://localhost:3000"),
+        (["ws://", "btc"], "ws:// is no address of a server; write it like http://localhost:3000"),
+        (["--url", "ws://localhost:x/", "btc"], "ws://localhost:x/ is no address of a server; write it like"),
     ],
 )
 async def test_mistake_in_the_command_line_is_told(words: list[str], sentence: str):

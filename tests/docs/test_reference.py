@@ -16,6 +16,7 @@ from serving import Running
 
 import haunt
 import haunt.testing
+from haunt.cli import COMMANDS
 from haunt.config.document import read
 from haunt.config.model import FIXED, InstanceOptions, SymbolOptions
 from haunt.market.explain import WhyNoVote
@@ -154,6 +155,10 @@ def test_a_table_of_options_has_the_defaults_of_the_plugin(name: str) -> None:
     assert defaults == {
         option: "none" if fields[option].is_required() else written(fields[option].default) for option in defaults
     }
+
+
+def test_every_command_is_documented_and_no_other() -> None:
+    assert rows(OPERATIONS, "## Commands").keys() == {*COMMANDS}
 
 
 def test_every_state_of_a_source_is_documented() -> None:
