@@ -38,6 +38,7 @@ setup(
         "ujson>=6.0,<7",
         "pyyaml>=6.0,<7",
         "pydantic>=2.10,<3",
+        "typing-extensions>=4.12",  # what pydantic, which needs it too, asks of types before Python 3.12
         "click>=8.1,<9",
         "rich>=13,<16",
     ],

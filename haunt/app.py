@@ -18,6 +18,7 @@ from haunt.market.gaps import Gaps
 from haunt.market.history import History
 from haunt.market.market import Market
 from haunt.market.published import Signal
+from haunt.market.rates import Rates
 from haunt.market.restart import leave, recall, remember
 from haunt.market.signals import Signals
 from haunt.market.supervisor import Supervisor
@@ -38,6 +39,7 @@ from haunt.web.pages import page_handlers
 logger = logging.getLogger(__name__)
 
 TICK_MS = 250
+RATE_MS = 1_000
 HANDSHAKE_TIMEOUT = 10.0  # seconds for an HTTP request to come whole
 # Of `limits.drain`, for clients to answer the goodbye.
 FAREWELL_SHARE = 0.9
@@ -75,6 +77,7 @@ class Haunt:
         self.supervisor = Supervisor(clock=self.clock)
         self.relays: dict[str, Relay] = {}
         self.budgets = Budgets()
+        self.rates = Rates()
         self.broken = list(config.broken)
         self.router = Router(
             self.symbols,
@@ -123,6 +126,7 @@ class Haunt:
         )
         self._remembering.add_done_callback(_report_end)
         self._periodic = [PeriodicCallback(self.market.tick, TICK_MS), PeriodicCallback(self.clients.sweep, TICK_MS)]
+        self._periodic.append(PeriodicCallback(self._look_at_rates, RATE_MS))
         if self.config.stream.status_interval:
             self._periodic.append(PeriodicCallback(self._tell_status, self.config.stream.status_interval * 1000))
         for callback in self._periodic:
@@ -200,6 +204,9 @@ class Haunt:
                 uptime_seconds=self.uptime_seconds,
             )
         )
+
+    def _look_at_rates(self) -> None:
+        self.rates.look({name: relay.events for name, relay in self.relays.items()}, self.clock.monotonic())
 
     def _history_path(self) -> str | None:
         """Invented prices are not kept."""

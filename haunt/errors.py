@@ -2,6 +2,7 @@
 
 HauntError
  ├─ RequestError     a client asked for something it cannot have; becomes an error frame
+ ├─ Refused          the same, over HTTP; becomes an error's status and JSON
  ├─ ConfigError      the configuration has mistakes; carries all of them
  ├─ PluginError      a plugin cannot be used, and why
  └─ SourceLost       a source lost its venue; the supervisor waits and runs it again
@@ -29,6 +30,17 @@ class RequestError(HauntError):
         self.code = code
         self.message = message
         self.symbol = symbol
+
+
+class Refused(HauntError):
+    """A request over HTTP is refused. `more` stands beside the code and the message in the answer."""
+
+    def __init__(self, status: int, code: str, message: str, **more: object) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.more = more
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,23 +24,11 @@ def plugins(as_json: bool) -> None:
     registry = Registry()
     records = [registry.load(name) for name in registry.installed_names()]
     if as_json:
-        click.echo(json.dumps([data(record) for record in records], indent=2))
+        click.echo(json.dumps([record.described() for record in records], indent=2))
     elif records:
         Console().print(table(records))
     else:
         click.echo("No plugin is installed; `pip install -e .` in Haunt's folder installs those under plugins/.")
-
-
-def data(record: PluginRecord) -> dict[str, object]:
-    return {
-        "name": record.name,
-        "package": record.distribution,
-        "version": record.version,
-        "kinds": list(record.kinds),
-        "state": record.state,
-        "reason": record.reason,
-        "simulated": record.simulated,
-    }
 
 
 def table(records: list[PluginRecord]) -> Table:

@@ -50,6 +50,7 @@ def _config(document: Document, registry: Registry) -> Config:
         sources=sources,
         indicators=indicators,
         broken=tuple(broken),
+        plugins=tuple(registry.records()),
     )
 
 

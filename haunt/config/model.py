@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Annotated, Literal, TypeAlias
 
@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from haunt.market.composite import Method
 from haunt.market.symbols import Symbol
 from haunt.plugin.indicator import Indicator, IndicatorOptions, Timeframe
+from haunt.plugin.registry import PluginRecord
 from haunt.plugin.source import Source, SourceOptions
 
 
@@ -79,6 +80,11 @@ class Server(Section):
         None,
         repr=False,
         description="Clients must show it as `Authorization: Bearer …` or `?token=…`; null = everyone may connect.",
+    )
+    admin_token: Annotated[str, AfterValidator(_token)] | None = Field(
+        None,
+        repr=False,
+        description="Shown as `Authorization: Bearer …` it opens what is the operator's; null = nobody may.",
     )
     allowed_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(
         (), description="Web pages that may connect besides this server's and those of localhost; '*' = all."
@@ -258,3 +264,5 @@ class Config:
     sources: Mapping[str, SourceConfig]
     indicators: Mapping[str, IndicatorConfig]
     broken: tuple[Broken, ...]
+    plugins: tuple[PluginRecord, ...] = field(default=(), compare=False)
+    """All that are installed, as they stood when this was read."""

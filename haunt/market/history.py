@@ -34,6 +34,7 @@ States: TypeAlias = dict[tuple[str, str], Any]
 MOST_WAITING = 100_000  # candles; some 30 MB
 MOST_IN_MEMORY = 1_000  # candles of each symbol and timeframe
 PATIENCE = 2.0  # seconds a stop waits for the disk
+NEVER = 2**53  # later than any candle
 PRUNE_EVERY = 3_600_000  # milliseconds
 # The last is said of tables that are not those of Haunt.
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
@@ -78,13 +79,15 @@ class Store:
         """
         self._mending(lambda database: self._write(database, rows, states))
 
-    def candles(self, symbol: str, timeframe: str, most: int, since: int) -> list[Candle]:
-        """The newest of those that begin at `since` or later, oldest first. Raises as `write` does."""
+    def candles(self, symbol: str, timeframe: str, most: int, since: int, before: int = NEVER) -> list[Candle]:
+        """The newest of those that begin at `since` or later, and before `before`, oldest first. Raises as `write`
+        does."""
         query = (
             "SELECT start, open, high, low, close, volume, filled, gap, volume_usd FROM candles"
-            " WHERE symbol = ? AND timeframe = ? AND start >= ? ORDER BY start DESC LIMIT ?"
+            " WHERE symbol = ? AND timeframe = ? AND start >= ? AND start < ? ORDER BY start DESC LIMIT ?"
         )
-        rows = self._mending(lambda database: database.execute(query, (symbol, timeframe, since, most)).fetchall())
+        asked = (symbol, timeframe, since, before, most)
+        rows = self._mending(lambda database: database.execute(query, asked).fetchall())
         return [Candle._make((*row[:6], bool(row[6]), bool(row[7]), row[8])) for row in reversed(rows)]
 
     def states(self) -> States:
@@ -254,14 +257,18 @@ class History:
                 logger.info("The history %s is written again; %d candles waited", self.path, len(rows))
                 self.trouble = ""
 
-    async def candles(self, symbol: str, timeframe: str, most: int, since: int = 0) -> list[Candle]:
-        """The newest that closed and begin at `since` or later, oldest first, written or not."""
+    async def candles(
+        self, symbol: str, timeframe: str, most: int, since: int = 0, before: int = NEVER
+    ) -> list[Candle]:
+        """The newest that closed and begin at `since` or later, and before `before`, oldest first, written or not."""
         try:
-            written = await self._do(lambda: self._store.candles(symbol, timeframe, most, since))
+            written = await self._do(lambda: self._store.candles(symbol, timeframe, most, since, before))
         except (sqlite3.Error, OSError) as error:
             self._fail(error)
             written = []
-        waiting = [row[2] for row in self._rows if row[0] == symbol and row[1] == timeframe and row[2].start >= since]
+        waiting = [
+            row[2] for row in self._rows if row[0] == symbol and row[1] == timeframe and since <= row[2].start < before
+        ]
         known = {candle.start: candle for candle in (*written, *waiting)}
         return [known[start] for start in sorted(known)][-most:]
 

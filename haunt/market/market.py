@@ -198,13 +198,15 @@ class Market:
             ask_venues=asks.venues,
         )
 
+    def is_tracked(self, symbol: str) -> bool:
+        """Whether it has a live price."""
+        quotation = self._quotations[symbol]
+        return quotation.price is not None and quotation.electorate.ballot is not None
+
     @property
     def symbols_tracked(self) -> int:
         """Symbols with a live price."""
-        return sum(
-            quotation.price is not None and quotation.electorate.ballot is not None
-            for quotation in self._quotations.values()
-        )
+        return sum(map(self.is_tracked, self._quotations))
 
     # -- what currencies are worth
 

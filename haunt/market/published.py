@@ -9,6 +9,8 @@ Confidence: TypeAlias = Literal["high", "low"]
 Flag: TypeAlias = Literal["quote_assumed", "disputed"]
 """A coin counts as a dollar because nobody knows its price; two venues contradict each other."""
 
+SourceState: TypeAlias = Literal["starting", "connected", "waiting", "stopped", "failed"]
+
 
 class CompositePrice(NamedTuple):
     """One price of one symbol over all its venues.

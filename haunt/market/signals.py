@@ -108,6 +108,7 @@ class Signals:
             ]
             for symbol in symbols
         }
+        self._timeframes = list(by_timeframe)
         self._lengths = [timeframe_milliseconds(timeframe) for timeframe in by_timeframe]
         self._ticked: list[int | None] = [None for _ in by_timeframe]
 
@@ -171,6 +172,18 @@ class Signals:
             for line in track.lines
             if line.last is not None and line.name not in self.stopped
         ]
+
+    @property
+    def timeframes(self) -> list[str]:
+        """Those of the candles it builds, the shortest first."""
+        return sorted(self._timeframes, key=timeframe_milliseconds)
+
+    def running(self, symbol: str, timeframe: str) -> Candle | None:
+        """The candle of this timeframe as it stands; None before the first price."""
+        for track in self._by_symbol.get(symbol, ()):
+            if track.timeframe == timeframe and track.series.running is not None:
+                return self._marked(track, track.series.running)
+        return None
 
     def peek(self, symbol: str) -> dict[str, Reading]:
         """What each indicator would say if its running candle closed as it is. Changes nothing and is no signal.

@@ -7,17 +7,15 @@ import logging
 import random as chance
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
 
 from haunt.clock import Clock
 from haunt.errors import SourceLost
+from haunt.market.published import SourceState
 from haunt.plugin.backoff import HEALTHY_AFTER, wait_after
 from haunt.plugin.relay import Relay
 from haunt.plugin.source import Source
 
 logger = logging.getLogger(__name__)
-
-SourceState: TypeAlias = Literal["starting", "connected", "waiting", "stopped", "failed"]
 
 # A relay says whether it is connected, not since when.
 LOOK_EVERY = 1.0

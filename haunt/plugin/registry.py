@@ -5,16 +5,17 @@ from __future__ import annotations
 import importlib
 import os
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib import metadata
 from inspect import get_annotations, isclass
 from pathlib import Path
-from typing import Literal, get_type_hints
+from typing import Annotated, Literal, get_type_hints
 
 import pluggy
 import pydantic
+from typing_extensions import TypedDict
 
 from haunt.errors import PluginError
 from haunt.plugin import hookspecs
@@ -34,6 +35,18 @@ NOT_A_PLUGIN = (
     *(str(Path(library.__file__).parent) + os.sep for library in (importlib, pluggy, pydantic) if library.__file__),
 )
 """Where the frames of a traceback begin that lie between Haunt and a plugin."""
+
+
+class Described(TypedDict):
+    """An installed plugin."""
+
+    name: str
+    package: str
+    version: str
+    kinds: Sequence[str]
+    state: State
+    reason: Annotated[str, pydantic.Field(description="Why it cannot be used; empty where it can.")]
+    simulated: Annotated[bool, pydantic.Field(description="Whether the data of its source is made up.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,17 @@ class PluginRecord:
     def simulated(self) -> bool:
         """Whether the data of its source is made up."""
         return self.source is not None and self.source.simulated
+
+    def described(self) -> Described:
+        return {
+            "name": self.name,
+            "package": self.distribution,
+            "version": self.version,
+            "kinds": list(self.kinds),
+            "state": self.state,
+            "reason": self.reason,
+            "simulated": self.simulated,
+        }
 
 
 class Registry:

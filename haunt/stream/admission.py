@@ -26,6 +26,7 @@ class Admission:
 
     host: str = "127.0.0.1"
     token: str | None = None
+    admin_token: str | None = None
     allowed_origins: Collection[str] = ()
     allowed_hosts: Collection[str] = ()
     connections: int = 10_000
@@ -39,6 +40,10 @@ class Admission:
             or self._token_refusal(headers, token)
             or self._crowd_refusal(total, of_peer)
         )
+
+    def admin_refusal(self, headers: Mapping[str, str]) -> Refusal | None:
+        """Why this one may not read or do what is the operator's alone, or None."""
+        return self.host_refusal(headers) or self._page_refusal(headers) or self._admin_token_refusal(headers)
 
     def host_refusal(self, headers: Mapping[str, str]) -> Refusal | None:
         """A page that rebinds its name to this machine's address sends its own Host, and its own Origin with it."""
@@ -69,13 +74,25 @@ class Admission:
             return None
         return Refusal(403, "origin_not_allowed", f"Origin {origin!r} is not allowed; add it to server.allowed_origins")
 
+    def _page_refusal(self, headers: Mapping[str, str]) -> Refusal | None:
+        """Not even an allowed page of another server is the operator's."""
+        origin = headers.get("Origin")
+        if origin is None or origin.strip().lower().partition("://")[2] == headers.get("Host", "").lower():
+            return None
+        return Refusal(403, "origin_not_allowed", "What is the operator's is not for pages of other servers")
+
+    def _admin_token_refusal(self, headers: Mapping[str, str]) -> Refusal | None:
+        if self.admin_token is None:
+            return Refusal(403, "no_admin", "This is for the operator alone; set server.admin_token to open it")
+        if compare_digest(_bearer(headers).encode(), self.admin_token.encode()):
+            return None
+        return Refusal(401, "unauthorized", "Send server.admin_token as 'Authorization: Bearer …'")
+
     def _token_refusal(self, headers: Mapping[str, str], token: str | None) -> Refusal | None:
         if self.token is None:
             return None
-        scheme, _, given = headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not given:
-            given = token or ""
-        if compare_digest(given.strip().encode(), self.token.encode()):
+        given = _bearer(headers) or (token or "").strip()
+        if compare_digest(given.encode(), self.token.encode()):
             return None
         return Refusal(401, "unauthorized", "Send the server's token as 'Authorization: Bearer …' or '?token=…'")
 
@@ -89,6 +106,11 @@ class Admission:
     @property
     def _on_loopback(self) -> bool:
         return self.host in LOOPBACK
+
+
+def _bearer(headers: Mapping[str, str]) -> str:
+    scheme, _, given = headers.get("Authorization", "").partition(" ")
+    return given.strip() if scheme.lower() == "bearer" else ""
 
 
 def _is_address(host: str) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from contextlib import suppress
-from itertools import count
+from itertools import count, islice
 from typing import NamedTuple
 
 from haunt.clock import Clock
@@ -37,12 +37,14 @@ class Timing(NamedTuple):
 class Client:
     """A connection and its session, and what the sweep remembers of them."""
 
-    __slots__ = ("connection", "peer", "pinged_at", "progress", "progress_at", "session")
+    __slots__ = ("agent", "connection", "peer", "pinged_at", "progress", "progress_at", "session", "since")
 
-    def __init__(self, connection: Connection, session: Session, peer: str, now: float) -> None:
+    def __init__(self, connection: Connection, session: Session, peer: str, agent: str, now: float) -> None:
         self.connection = connection
         self.session = session
         self.peer = peer
+        self.agent = agent
+        self.since = now
         self.pinged_at = now
         self.progress = 0
         self.progress_at = now
@@ -65,6 +67,10 @@ class Clients:
     def __len__(self) -> int:
         return len(self._clients)
 
+    def longest(self, most: int) -> list[Client]:
+        """Those who have been here longest, they first."""
+        return list(islice(self._clients.values(), most))
+
     def of_peer(self, peer: str) -> int:
         return self._of_peer[peer]
 
@@ -72,8 +78,9 @@ class Clients:
         """What the next client from this address is called in the log."""
         return f"client {next(self._numbers)} ({peer})"
 
-    def join(self, connection: Connection, session: Session, peer: str) -> None:
-        self._clients[connection] = Client(connection, session, peer, self._clock.monotonic())
+    def join(self, connection: Connection, session: Session, peer: str, agent: str = "") -> None:
+        """`agent` is what its program calls itself."""
+        self._clients[connection] = Client(connection, session, peer, agent, self._clock.monotonic())
         self._of_peer[peer] += 1
 
     def closing(self, connection: Connection) -> None:

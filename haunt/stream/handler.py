@@ -26,6 +26,7 @@ from haunt.stream.transport import take_over
 
 logger = logging.getLogger(__name__)
 
+LONGEST_AGENT = 100  # characters of what a program calls itself
 DEFLATE_PARAMETERS = {"server_no_context_takeover", "client_no_context_takeover", "client_max_window_bits"}
 
 
@@ -104,6 +105,7 @@ class StreamHandler(WebSocketHandler):
     def _accept(self, key: str) -> None:
         request, stream = self.request, self.stream
         deflate = stream.compression and offers_deflate(request.headers.get("Sec-WebSocket-Extensions", ""))
+        agent = request.headers.get("User-Agent", "")[:LONGEST_AGENT]
         extended = self.get_query_argument("ext", "") == "1"
         peer = request.remote_ip or "?"
         response = (
@@ -136,7 +138,7 @@ class StreamHandler(WebSocketHandler):
             form=Form(extended, deflate),
             clock=stream.clock,
         )
-        stream.clients.join(self.connection, self.session, peer)
+        stream.clients.join(self.connection, self.session, peer, agent)
         self.connection.start()
         asyncio.get_running_loop().call_soon(self._forget_request)
 

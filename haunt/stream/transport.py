@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -16,6 +17,8 @@ from typing import Protocol
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
 CHUNK = 65_536
+# tcpi_bytes_acked of struct tcp_info, which only grows at its end.
+BYTES_ACKED, BYTES_ACKED_AT = struct.Struct("=Q"), 120
 RESET = struct.pack("ii", 1, 0)  # linger on, zero seconds: close() resets the line
 
 
@@ -31,7 +34,8 @@ class Receiver(Protocol):
 class Transport(Protocol):
     """Bytes to one client.
 
-    `blocked` while bytes wait for it, `waiting` how many, `progress` counts those it took. `send_now` is for
+    `blocked` while bytes wait for it, `waiting` how many, `progress` counts those it took while it was sent to by
+    `send`, `confirmed` all that it has confirmed, where the system tells. `send_now` is for
     whoever sends the same to many: only while not blocked; returns how many bytes were taken, raises OSError,
     and leaves the rest to `keep`. After `finish` nothing may be sent: the client sees the end where the kind of
     transport can show it, and may finish speaking.
@@ -45,6 +49,8 @@ class Transport(Protocol):
     def waiting(self) -> int: ...
     @property
     def progress(self) -> int: ...
+    @property
+    def confirmed(self) -> int | None: ...
     def start(self, receiver: Receiver) -> None: ...
     def send(self, data: bytes) -> None: ...
     def keep(self, data: bytes, taken: int) -> None: ...
@@ -78,6 +84,17 @@ def take_socket(stream: IOStream) -> tuple[socket.socket, bytes] | None:
     return taken, early
 
 
+def confirmed_bytes(taken: socket.socket) -> int | None:
+    """How much the other side has confirmed since the line stands; None where the system does not tell."""
+    if sys.platform != "linux":
+        return None
+    try:
+        info = taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_ACKED.size + BYTES_ACKED_AT)
+        return int(BYTES_ACKED.unpack_from(info, BYTES_ACKED_AT)[0])
+    except (OSError, struct.error):
+        return None
+
+
 class SocketTransport:
     """A plain TCP socket on the event loop."""
 
@@ -100,6 +117,10 @@ class SocketTransport:
     @property
     def waiting(self) -> int:
         return len(self._buffer) if self._buffer is not None else 0
+
+    @property
+    def confirmed(self) -> int | None:
+        return confirmed_bytes(self._socket)
 
     def start(self, receiver: Receiver) -> None:
         self._receiver = receiver
@@ -205,6 +226,10 @@ class StreamTransport:
     @property
     def blocked(self) -> bool:
         return self.waiting > 0
+
+    @property
+    def confirmed(self) -> int | None:
+        return confirmed_bytes(self._stream.socket) if not self._stream.closed() else None
 
     def start(self, receiver: Receiver) -> None:
         self._receiver = receiver

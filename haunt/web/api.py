@@ -1,55 +1,300 @@
-"""The resources under /api: what the market and its sources are doing, for any program."""
+"""The resources under /api: what the market and the server are doing, for any program."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+import json
+from typing import TYPE_CHECKING, cast
 
-from haunt.stream.protocol import shortened
-from haunt.web.page import Page
+from haunt.errors import Refused
+from haunt.market.candles import Candle
+from haunt.market.explain import Explanation
+from haunt.market.published import Signal
+from haunt.stream import protocol
+from haunt.stream.messages import DEEPEST_BOOK, ExtendedOrderbook, ExtendedPrice, ExtendedSignal
+from haunt.stream.protocol import CHANNELS, shortened
+from haunt.web.answers import (
+    CandleAnswer,
+    Candles,
+    ClientAnswer,
+    Clients,
+    Gaps,
+    Indicators,
+    Plugins,
+    Prices,
+    Signals,
+    SourceAnswer,
+    Sources,
+    Symbols,
+)
+from haunt.web.health import source_health
+from haunt.web.resource import Parameter, Resource, find_symbol, one_of, whole_number
 
 if TYPE_CHECKING:
     from haunt.app import Haunt
+    from haunt.market.supervisor import SourceStatus
+    from haunt.stream.clients import Client
 
-OPEN = {None: None, "true": True, "false": False}
-
-
-class Explain(Page):
-    """How the price of a symbol came about."""
-
-    guarded = True
-
-    def get(self, text: str) -> None:
-        symbol = self.haunt.symbols.find(text)
-        if symbol is None:
-            self.answer(404, {"error": "invalid_symbol", "message": f"Symbol '{shortened(text)}' not found"})
-        else:
-            self.answer(200, explain(self.haunt, symbol))
+MOST_CANDLES = 1_000
+MOST_SIGNALS = 1_000
+MOST_CLIENTS = 1_000
+SLICE = 100  # clients described before others get their turn: some 10 µs each
+LATEST = 2**53
 
 
-class Gaps(Page):
-    """When which market could not be trusted."""
-
-    guarded = True
-
-    def get(self) -> None:
-        text, source, is_open = (self.get_query_argument(name, None) for name in ("symbol", "source", "open"))
-        symbol = None if text is None else self.haunt.symbols.find(text)
-        if text is not None and symbol is None:
-            self.answer(404, {"error": "invalid_symbol", "message": f"Symbol '{shortened(text)}' not found"})
-        elif source is not None and source not in self.haunt.relays:
-            self.answer(404, {"error": "invalid_source", "message": f"Source '{shortened(source)}' not found"})
-        elif is_open not in OPEN:
-            self.answer(400, {"error": "bad_request", "message": "open must be true or false"})
-        else:
-            found = self.haunt.gaps.find(symbol=symbol, source=source, is_open=OPEN[is_open])
-            self.answer(200, {"gaps": [gap._asdict() for gap in found]})
+# -- the market
 
 
-def explain(haunt: Haunt, symbol: str) -> dict[str, Any]:
-    """How the price of a symbol came about, as JSON data."""
-    explanation = haunt.market.explain(symbol)
+def symbols(haunt: Haunt) -> Symbols:
+    """The assets Haunt tracks."""
     return {
-        **explanation._asdict(),
-        "markets": [say._asdict() for say in explanation.markets],
-        "left_out": [crossing._asdict() for crossing in explanation.left_out],
+        "symbols": [
+            {
+                "symbol": one.name,
+                "aliases": list(one.aliases),
+                "tick": one.tick,
+                "tracked": haunt.market.is_tracked(one.name),
+            }
+            for one in haunt.symbols
+        ]
     }
+
+
+def prices(haunt: Haunt, symbols: list[str] | None) -> Prices:
+    """The prices of all symbols, or of some."""
+    asked = [one.name for one in haunt.symbols] if symbols is None else symbols
+    found = [_price(haunt, symbol) for symbol in asked]
+    return {"prices": [price for price in found if price is not None]}
+
+
+def price(haunt: Haunt, symbol: str) -> ExtendedPrice:
+    """The price of a symbol."""
+    found = _price(haunt, symbol)
+    if found is None:
+        raise Refused(404, "no_price", f"{symbol} has no price yet; ask again later")
+    return found
+
+
+def orderbook(haunt: Haunt, symbol: str, depth: int) -> ExtendedOrderbook:
+    """The order book of a symbol, merged over its venues."""
+    book = haunt.market.book(symbol, depth, attributed=True)
+    if book is None:
+        raise Refused(404, "no_orderbook", f"No venue has a whole order book of {symbol} now; ask again later")
+    return cast(ExtendedOrderbook, _fields(protocol.orderbook_update(book, sent=0)))
+
+
+async def candles(haunt: Haunt, symbol: str, timeframe: str, limit: int, before: int) -> Candles:
+    """The newest candles of a symbol, oldest first; the one that still runs is the last."""
+    found = [_candle(one) for one in await haunt.history.candles(symbol, timeframe, limit, before=before)]
+    running = haunt.signals.running(symbol, timeframe)
+    if running is not None and running.start < before:
+        found.append(_candle(running, closed=False))
+    return {"symbol": symbol, "timeframe": timeframe, "candles": found[-limit:]}
+
+
+def explain(haunt: Haunt, symbol: str) -> Explanation:
+    """How the price of a symbol came about."""
+    return haunt.market.explain(symbol)
+
+
+def gaps(haunt: Haunt, symbol: str | None, source: str | None, open: bool | None) -> Gaps:  # noqa: A002
+    """When which market could not be trusted."""
+    return {"gaps": haunt.gaps.find(symbol=symbol, source=source, is_open=open)}
+
+
+# -- the indicators
+
+
+def indicators(haunt: Haunt) -> Indicators:
+    """The indicators that read every symbol's candles."""
+    return {
+        "indicators": [
+            {
+                "name": one.name,
+                "plugin": one.plugin,
+                "timeframe": one.options.timeframe,
+                "options": one.options.model_dump(mode="json"),
+                "stopped": haunt.signals.stopped.get(one.name),
+            }
+            for one in haunt.config.indicators.values()
+            if one.enabled
+        ]
+    }
+
+
+def signals(haunt: Haunt, symbol: str | None, limit: int) -> Signals:
+    """The latest signals, newest first."""
+    asked = [one.name for one in haunt.symbols] if symbol is None else [symbol]
+    found = [signal for name in asked for signal in haunt.signals.last(name)]
+    found.sort(key=lambda signal: signal.timestamp, reverse=True)
+    return {"signals": [_signal(signal) for signal in found[:limit]]}
+
+
+# -- the server
+
+
+def sources(haunt: Haunt) -> Sources:
+    """Where the data comes from, and how each source fares."""
+    return {"sources": [_source(haunt, status) for status in haunt.supervisor.statuses()]}
+
+
+def plugins(haunt: Haunt) -> Plugins:
+    """The plugins that were installed when the configuration was read; those it names are loaded."""
+    return {"plugins": [record.described() for record in haunt.config.plugins]}
+
+
+async def clients(haunt: Haunt, limit: int) -> Clients:
+    """Who is connected to the WebSocket, those first who have been there longest."""
+    found: list[ClientAnswer] = []
+    for client in haunt.clients.longest(limit):
+        found.append(_client(haunt, client))
+        if len(found) % SLICE == 0:
+            await asyncio.sleep(0)
+    return {"clients": found}
+
+
+# -- parts of them
+
+
+def _price(haunt: Haunt, symbol: str) -> ExtendedPrice | None:
+    found = haunt.market.price(symbol)
+    if found is None:
+        return None
+    doubt = haunt.market.doubt(symbol)
+    return cast(ExtendedPrice, _fields(protocol.price_update(found, sent=0, doubt=doubt)))
+
+
+def _signal(signal: Signal) -> ExtendedSignal:
+    return cast(ExtendedSignal, _fields(protocol.signal_update(signal, sent=0)))
+
+
+def _fields(message: bytes) -> object:
+    """What a client of the WebSocket is told, but for what is of the message alone."""
+    told = json.loads(message)
+    del told["type"], told["sent"]
+    return told
+
+
+def _candle(candle: Candle, *, closed: bool = True) -> CandleAnswer:
+    return {
+        "start": candle.start,
+        "open": candle.open,
+        "high": candle.high,
+        "low": candle.low,
+        "close": candle.close,
+        "volume": candle.volume,
+        "volume_usd": candle.volume_usd,
+        "filled": candle.filled,
+        "gap": candle.gap,
+        "closed": closed,
+    }
+
+
+def _source(haunt: Haunt, status: SourceStatus) -> SourceAnswer:
+    now = haunt.clock.monotonic()
+    heard = [feed.received for feed in haunt.relays[status.name].feeds.values() if feed.received is not None]
+    return {
+        "name": status.name,
+        **source_health(haunt, status),
+        "since_seconds": round(now - status.since, 3),
+        "next_try_seconds": None if status.next_try is None else round(max(0.0, status.next_try - now), 3),
+        "messages_per_second": round(haunt.rates.of(status.name), 3),
+        "last_data_age": round(now - max(heard), 3) if heard else None,
+    }
+
+
+def _client(haunt: Haunt, client: Client) -> ClientAnswer:
+    transport = client.connection.transport
+    return {
+        "address": client.peer,
+        "user_agent": client.agent,
+        "connected_seconds": round(haunt.clock.monotonic() - client.since, 3),
+        "extended": client.session.form.extended,
+        "subscriptions": [
+            {"symbol": symbol, "channels": [channel for channel in CHANNELS if channel in wanted.channels]}
+            for symbol, wanted in client.session.subscriptions.items()
+        ],
+        "sent_bytes": transport.confirmed,
+        "pending_bytes": transport.waiting + client.session.waiting_bytes,
+    }
+
+
+# -- what may be asked
+
+
+def _find_symbols(haunt: Haunt, text: str) -> list[str]:
+    return list(dict.fromkeys(find_symbol(haunt, name) for name in text.split(",")))
+
+
+def _find_source(haunt: Haunt, text: str) -> str:
+    if text not in haunt.relays:
+        raise Refused(404, "invalid_source", f"Source '{shortened(text)}' not found")
+    return text
+
+
+def _find_timeframe(haunt: Haunt, text: str) -> str:
+    if text not in haunt.signals.timeframes:
+        raise Refused(400, "bad_request", f"timeframe must be one of {', '.join(haunt.signals.timeframes)}")
+    return text
+
+
+def _limit(most: int, default: int) -> Parameter:
+    schema = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
+    return Parameter("limit", "At most so many, the newest.", whole_number("limit", 1, most), schema, default)
+
+
+TEXT = {"type": "string"}
+SYMBOL = Parameter("symbol", "An asset by any of its names.", find_symbol, {**TEXT, "examples": ["btc"]})
+TIMEFRAME = Parameter(
+    "timeframe", "The length of a candle: one that is kept.", _find_timeframe, {**TEXT, "default": "1m"}, "1m"
+)
+RESOURCES = (
+    Resource("/api/symbols", symbols, Symbols),
+    Resource(
+        "/api/prices",
+        prices,
+        Prices,
+        [Parameter("symbols", "Assets by any of their names, with commas between them; without it all.",
+                   _find_symbols, {**TEXT, "examples": ["btc,eth"]})],
+    ),
+    Resource("/api/prices/{symbol}", price, ExtendedPrice, [SYMBOL]),
+    Resource(
+        "/api/orderbook/{symbol}",
+        orderbook,
+        ExtendedOrderbook,
+        [
+            SYMBOL,
+            Parameter("depth", "Levels of each side.", whole_number("depth", 1, DEEPEST_BOOK),
+                      {"type": "integer", "minimum": 1, "maximum": DEEPEST_BOOK, "default": 20}, 20),
+        ],
+    ),
+    Resource(
+        "/api/candles/{symbol}",
+        candles,
+        Candles,
+        [
+            SYMBOL,
+            TIMEFRAME,
+            _limit(MOST_CANDLES, 500),
+            Parameter("before", "Those alone that start before this time, in milliseconds UTC.",
+                      whole_number("before", 0, LATEST), {"type": "integer", "minimum": 0, "maximum": LATEST}, LATEST),
+        ],
+    ),
+    Resource("/api/explain/{symbol}", explain, Explanation, [SYMBOL]),
+    Resource(
+        "/api/gaps",
+        gaps,
+        Gaps,
+        [
+            SYMBOL,
+            Parameter("source", "Of this source alone.", _find_source, TEXT),
+            Parameter("open", "true: those that last; false: those that ended.",
+                      one_of("open", {"true": True, "false": False}), {"type": "boolean"}),
+        ],
+    ),
+    Resource("/api/indicators", indicators, Indicators),
+    Resource("/api/signals", signals, Signals, [SYMBOL, _limit(MOST_SIGNALS, 100)]),
+    Resource("/api/sources", sources, Sources),
+    Resource("/api/plugins", plugins, Plugins),
+    Resource("/api/clients", clients, Clients, [_limit(MOST_CLIENTS, 100)], admin=True),
+)  # fmt: skip

@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from haunt.market.published import SourceState
+from haunt.stream.messages import Count
 from haunt.web.page import Page
 
 if TYPE_CHECKING:
     from haunt.app import Haunt
     from haunt.market.supervisor import SourceStatus
+
+
+class Markets(TypedDict):
+    """The markets of a source."""
+
+    subscribed: Annotated[int, Field(description="It is expected to tell of so many.", ge=0)]
+    fresh: Annotated[int, Field(description="Those that are not silent.", ge=0)]
+    refused: Annotated[Mapping[str, str], Field(description="What its venue refused, and why.")]
+
+
+class SourceHealth(TypedDict):
+    """How one source fares."""
+
+    plugin: str
+    state: SourceState
+    active: Annotated[bool, Field(description="Connected, and at least one market is fresh.")]
+    simulated: Annotated[bool, Field(description="Whether its data is made up.")]
+    symbols: Markets
+    events: Count
+    rejected: Count
+    gaps: Count
+    open_gaps: Count
+    checksums_bad: Count
+    restarts: Count
+    error: Annotated[str, Field(description="Why it ended the last time.")]
 
 
 class Health(Page):
@@ -42,7 +73,7 @@ def health(haunt: Haunt) -> dict[str, Any]:
     }
 
 
-def source_health(haunt: Haunt, status: SourceStatus) -> dict[str, Any]:
+def source_health(haunt: Haunt, status: SourceStatus) -> SourceHealth:
     """How one source fares, as JSON data."""
     relay = haunt.relays[status.name]
     now = haunt.clock.monotonic()

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from tornado.web import url
 
-from haunt.web.api import Explain, Gaps
+from haunt.errors import Refused
+from haunt.web.api import RESOURCES
 from haunt.web.health import Health, health
 from haunt.web.page import Page
+from haunt.web.resource import handlers
 
 if TYPE_CHECKING:
     from haunt.app import Haunt
@@ -35,19 +37,15 @@ class NotFound(Page):
     """Every other path."""
 
     def get(self) -> None:
-        paths = "/, /health, /api/explain/SYMBOL, /api/gaps and, for WebSocket clients, /ws"
-        self.answer(404, {"error": "not_found", "message": f"There are {paths}"})
+        paths = ", ".join(("/", "/health", *(resource.name for resource in RESOURCES)))
+        raise Refused(404, "not_found", f"There are {paths} and, for WebSocket clients, /ws")
 
 
 def page_handlers(haunt: Haunt) -> list[Any]:
     """The last of them takes every path that is left."""
     return [
-        url(path, page, {"haunt": haunt})
-        for path, page in (
-            (r"/", FrontPage),
-            (r"/health", Health),
-            (r"/api/explain/([^/]+)", Explain),
-            (r"/api/gaps", Gaps),
-            (r".*", NotFound),
-        )
+        url(r"/", FrontPage, {"haunt": haunt}),
+        url(r"/health", Health, {"haunt": haunt}),
+        *handlers(haunt, RESOURCES),
+        url(r".*", NotFound, {"haunt": haunt}),
     ]

@@ -1,4 +1,4 @@
-"""Every example in the README and in docs/operations.md does what it says.
+"""Every example in the README, in docs/operations.md and in docs/rest.md does what it says.
 
 Examples run as they stand, but for the port of the server: 3000 becomes that of one that was started for them.
 """
@@ -25,7 +25,8 @@ from haunt.plugin.registry import Registry
 
 README = blocks(ROOT / "README.md")
 OPERATIONS = blocks(ROOT / "docs" / "operations.md")
-EXAMPLES = [*README, *OPERATIONS]
+REST = blocks(ROOT / "docs" / "rest.md")
+EXAMPLES = [*README, *OPERATIONS, *REST]
 LISTEN_TO_ALL = {"type": "subscribe", "symbols": ["btc"], "channels": ["price", "signal", "orderbook"]}
 # The script's own work, an environment, is the subject of test_scripts.py.
 RUN = f"""#!/bin/sh

@@ -22,7 +22,7 @@ from haunt.config.model import FIXED, InstanceOptions, SymbolOptions
 from haunt.market.explain import WhyNoVote
 from haunt.market.gaps import Gap
 from haunt.market.merged_book import Crossing
-from haunt.market.supervisor import SourceState
+from haunt.market.published import SourceState
 from haunt.plugin import hookspecs
 from haunt.plugin.registry import Registry, State, options_class
 

@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from strangers import SIMULATED, running
-from tornado.httpclient import HTTPResponse
-from tornado.simple_httpclient import SimpleAsyncHTTPClient
+from web import get
 
-from haunt.app import Haunt
 from haunt.testing import eventually
 from haunt.web.health import health
-
-
-async def get(
-    haunt: Haunt, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None
-) -> HTTPResponse:
-    client = SimpleAsyncHTTPClient(force_instance=True)
-    try:
-        return await client.fetch(
-            f"http://127.0.0.1:{haunt.port}{path}",
-            method=method,
-            headers=dict(headers or {}),
-            body=b"" if method == "POST" else None,
-            raise_error=False,
-        )
-    finally:
-        client.close()
 
 
 @pytest.mark.gen_test

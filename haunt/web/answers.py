@@ -1,0 +1,166 @@
+"""The shapes of what /api answers, where they are not the protocol's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from haunt.market.gaps import Gap
+from haunt.plugin.registry import Described
+from haunt.stream.messages import (
+    Channel,
+    Direction,
+    ExtendedPrice,
+    ExtendedSignal,
+    Milliseconds,
+    Share,
+    SymbolName,
+    Usd,
+)
+from haunt.web.health import SourceHealth
+
+Timeframe: TypeAlias = Annotated[str, Field(description="The length of a candle.", examples=["1m"])]
+Seconds: TypeAlias = Annotated[float, Field(description="In seconds.", ge=0)]
+
+
+class Error(TypedDict):
+    """Why a request was refused."""
+
+    error: Annotated[str, Field(description="A code for programs.", examples=["invalid_symbol"])]
+    message: Annotated[str, Field(description="For people: what to do about it.")]
+
+
+# -- the market
+
+
+class SymbolAnswer(TypedDict):
+    """An asset."""
+
+    symbol: SymbolName
+    aliases: Annotated[Sequence[str], Field(description="Its other names.")]
+    tick: Annotated[float | None, Field(description="The step of its prices; null: ten significant digits.")]
+    tracked: Annotated[bool, Field(description="Whether it has a live price.")]
+
+
+class Symbols(TypedDict):
+    symbols: Sequence[SymbolAnswer]
+
+
+class Prices(TypedDict):
+    """Symbols without a price are not among them."""
+
+    prices: Sequence[ExtendedPrice]
+
+
+class CandleAnswer(TypedDict):
+    """One interval of a symbol's price."""
+
+    start: Milliseconds
+    open: Usd
+    high: Usd
+    low: Usd
+    close: Usd
+    volume: Annotated[float, Field(description="In units of the asset itself.", ge=0)]
+    volume_usd: Annotated[float, Field(description="In US dollars.", ge=0)]
+    filled: Annotated[bool, Field(description="No price came in it; it repeats the close before.")]
+    gap: Annotated[bool, Field(description="For a time a market of the symbol was missing.")]
+    closed: Annotated[bool, Field(description="False of the candle that still runs.")]
+
+
+class Candles(TypedDict):
+    """Oldest first."""
+
+    symbol: SymbolName
+    timeframe: Timeframe
+    candles: Sequence[CandleAnswer]
+
+
+class Signals(TypedDict):
+    """Newest first."""
+
+    signals: Sequence[ExtendedSignal]
+
+
+class IndicatorAnswer(TypedDict):
+    """An indicator of the configuration."""
+
+    name: str
+    plugin: str
+    timeframe: Timeframe
+    options: Mapping[str, Any]
+    stopped: Annotated[str | None, Field(description="Why it was stopped; null while it runs.")]
+
+
+class Indicators(TypedDict):
+    indicators: Sequence[IndicatorAnswer]
+
+
+class ReadingAnswer(TypedDict):
+    """What an indicator says of one closed candle."""
+
+    start: Milliseconds
+    values: Annotated[Mapping[str, float], Field(description="Every output by name.")]
+    signal: Direction
+    confidence: Share
+
+
+class IndicatorValues(TypedDict):
+    """Oldest first, from the first candle after the warm-up."""
+
+    symbol: SymbolName
+    indicator: str
+    timeframe: Timeframe
+    values: Sequence[ReadingAnswer]
+
+
+class Gaps(TypedDict):
+    """Those that last, the newest first, then those that ended."""
+
+    gaps: Sequence[Gap]
+
+
+# -- the server
+
+
+class SourceAnswer(SourceHealth):
+    """How one source fares."""
+
+    name: str
+    since_seconds: Annotated[float, Field(description="It has been in its state for so long.", ge=0)]
+    next_try_seconds: Annotated[float | None, Field(description="It is run again after so long; null while it runs.")]
+    messages_per_second: Annotated[float, Field(description="Events, over the last ten seconds.", ge=0)]
+    last_data_age: Annotated[float | None, Field(description="Seconds since it said anything; null before.")]
+
+
+class Sources(TypedDict):
+    sources: Sequence[SourceAnswer]
+
+
+class Plugins(TypedDict):
+    plugins: Sequence[Described]
+
+
+class SubscriptionAnswer(TypedDict):
+    symbol: SymbolName
+    channels: Sequence[Channel]
+
+
+class ClientAnswer(TypedDict):
+    """Who is connected to the WebSocket."""
+
+    address: str
+    user_agent: str
+    connected_seconds: Seconds
+    extended: Annotated[bool, Field(description="Whether it connected with ext=1.")]
+    subscriptions: Sequence[SubscriptionAnswer]
+    sent_bytes: Annotated[
+        int | None, Field(description="What its computer has confirmed; null where this system does not tell.", ge=0)
+    ]
+    pending_bytes: Annotated[int, Field(description="What waits for it in Haunt.", ge=0)]
+
+
+class Clients(TypedDict):
+    clients: Sequence[ClientAnswer]
