@@ -84,14 +84,18 @@ class CandleSeries:
         self._close = price
         return closed
 
-    def volume(self, quantity: float, now: int, usd: float = 0.0) -> list[Candle]:
-        """Add to the running candle's volume, in base units and US dollars, then as `price`. Before the first price it
-        is not counted."""
-        closed = self.close(now)
+    def volume(self, quantity: float, now: int, usd: float = 0.0, at: int | None = None) -> list[Candle]:
+        """Count a trade, in base units and US dollars. Returns what `price` does.
+
+        It counts in the candle of the time `at` which it happened while nothing has closed that, else in the running
+        one. Before the first price it is not counted.
+        """
+        in_time = at is not None and self._end is not None and at < self._end
+        closed = [] if in_time else self.close(now)
         if self._end is not None:
             self._volume += quantity
             self._usd += usd
-        return closed
+        return self.close(now) if in_time else closed
 
     def close(self, now: int) -> list[Candle]:
         """The candles that end at or before `now`, oldest first."""

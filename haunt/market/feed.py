@@ -78,6 +78,7 @@ class Feed:
         "gaps",
         "integrity",
         "last",
+        "late_trades",
         "lost_because",
         "open_24h",
         "quote",
@@ -126,6 +127,7 @@ class Feed:
         self.bid: float | None = None
         self.ask: float | None = None
         self.last: float | None = None
+        self.late_trades = 0
         self.open_24h: float | None = None
         self.volume_24h: float | None = None
         self.quote_volume_24h: float | None = None

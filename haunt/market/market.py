@@ -119,9 +119,8 @@ class Market:
                 heard_at = now
             if heard_at > quotation.heard_at:
                 quotation.heard_at = heard_at
-            if kind is Trade and abs(now - event.timestamp) <= CLOCK_TOLERANCE_MS:  # type: ignore[union-attr, operator]
-                quantity = float(event.quantity)  # type: ignore[union-attr]
-                self._signals.trade(feed.symbol, quantity, now, quantity * float(event.price) * vote.rate)  # type: ignore[union-attr]
+            if isinstance(event, Trade):
+                self._count_trade(feed, event, vote.rate, now)
         # Most deltas change nothing at the top of the book, so most votes are what they were.
         if outcome != "nothing" or quotation.price is None:
             self._reprice(quotation, now)
@@ -229,6 +228,13 @@ class Market:
             self.apply(feed, ticker)
 
     # -- what is published
+
+    def _count_trade(self, feed: Feed, trade: Trade, rate: float, now: int) -> None:
+        if abs(now - trade.timestamp) > CLOCK_TOLERANCE_MS:
+            feed.late_trades += 1
+            return
+        quantity = float(trade.quantity)
+        self._signals.trade(feed.symbol, quantity, now, quantity * float(trade.price) * rate, trade.timestamp)
 
     def _reprice(self, quotation: Quotation, now: int) -> None:
         electorate = quotation.electorate

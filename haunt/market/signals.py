@@ -119,10 +119,10 @@ class Signals:
             if closed:
                 self._feed(track, closed)
 
-    def trade(self, symbol: str, quantity: float, now_ms: int, usd: float = 0.0) -> None:
-        """A trade on any venue, in base units and in US dollars."""
+    def trade(self, symbol: str, quantity: float, now_ms: int, usd: float = 0.0, at: int | None = None) -> None:
+        """A trade on any venue, in base units and in US dollars. `at`: when it happened by the venue's clock."""
         for track in self._by_symbol.get(symbol, ()):
-            closed = track.series.volume(quantity, now_ms, usd)
+            closed = track.series.volume(quantity, now_ms, usd, at)
             if closed:
                 self._feed(track, closed)
 

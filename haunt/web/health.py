@@ -86,6 +86,7 @@ def source_health(haunt: Haunt, status: SourceStatus) -> SourceHealth:
         "symbols": {"subscribed": len(relay.feeds), "fresh": fresh, "refused": dict(relay.refused)},
         "events": relay.events,
         "rejected": relay.rejected,
+        "late_trades": sum(feed.late_trades for feed in relay.feeds.values()),
         "gaps": relay.integrity.gaps,
         "open_gaps": haunt.gaps.counts()[status.name],
         "checksums_bad": relay.integrity.checksums_bad,

@@ -56,6 +56,22 @@ def test_a_candle_ends_with_its_last_millisecond():
     assert series.close(NOON + MINUTE) == []
 
 
+def test_a_late_trade_counts_in_the_candle_of_its_time_while_that_is_not_closed():
+    series = CandleSeries("1m")
+    series.price(100.0, NOON)
+    (first,) = series.volume(2.0, NOON + MINUTE + 50, 200.0, at=NOON + MINUTE - 1)
+    assert (first.volume, first.volume_usd) == (2.0, 200.0)
+    assert series.volume(3.0, NOON + MINUTE + 60, at=NOON + MINUTE - 1) == []
+    assert [candle.volume for candle in series.close(NOON + 2 * MINUTE)] == [3.0]
+
+
+def test_a_trade_ahead_of_the_clock_counts_in_the_running_candle():
+    series = CandleSeries("1m")
+    series.price(100.0, NOON)
+    assert series.volume(2.0, NOON + MINUTE - 1, at=NOON + MINUTE) == []
+    assert [candle.volume for candle in series.close(NOON + MINUTE)] == [2.0]
+
+
 def test_a_price_on_the_boundary_belongs_to_the_next_candle():
     series = CandleSeries("1m")
     series.price(100.0, NOON)

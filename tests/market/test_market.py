@@ -664,6 +664,17 @@ def test_trades_give_the_candles_their_volume(floor: Floor):
     assert (candle.close, candle.volume, candle.volume_usd) == (100, 2.5, 250)
 
 
+def test_trades_of_another_time_count_in_no_candle_and_are_counted_and_repeated_ones_are_not(floor: Floor):
+    acme, now = floor.venue("acme"), floor.clock.milliseconds()
+    acme.quotes("btc", 99, 101)
+    for late in (9_999, 10_001, -10_001):
+        acme.trades("btc", 100, at=now - late)
+        acme.repeats_last_trade()
+    floor.wait(1)
+    assert [candle.volume for candle in floor.candles] == [1.0]
+    assert acme.relay.feeds["btc-USD"].late_trades == 2
+
+
 def test_a_candle_s_volume_in_dollars_is_that_of_each_trade_at_its_own_price_and_rate(floor: Floor):
     floor.venue("bank").quotes("usdt", 0.895, 0.905)
     acme, zeta = floor.venue("acme"), floor.venue("zeta", "USDT")
