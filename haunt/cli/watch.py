@@ -14,7 +14,7 @@ from tornado.httpclient import HTTPError, HTTPRequest
 from tornado.simple_httpclient import HTTPTimeoutError
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketError, websocket_connect
 
-from haunt.cli.server import DEFAULT_URL, credentials, server_at, url_option
+from haunt.cli.server import credentials, server_at, url_option
 from haunt.cli.updates import UPDATES, Board, Lines, Message, Raw, View, clean
 
 LONGEST_WAIT = 30.0

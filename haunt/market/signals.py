@@ -8,27 +8,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
-from numbers import Real
 from traceback import format_exception_only
-from typing import Any, TypeAlias, get_args
+from typing import Any
 
 from haunt.clock import Clock
 from haunt.errors import PluginError
 from haunt.market.candles import Candle, CandleSeries, candle_start, timeframe_milliseconds
 from haunt.market.published import Signal
-from haunt.market.symbols import SIGNIFICANT_DIGITS
-from haunt.plugin.indicator import Combination, Indicator, IndicatorOptions, Reading, SignalState
+from haunt.market.readings import Instance, Said, combined_last, rounded
+from haunt.plugin.indicator import Indicator, IndicatorOptions, Reading
 from haunt.plugin.state import copied, restore, saved
 
 logger = logging.getLogger(__name__)
 
-Instance: TypeAlias = tuple[str, type[Indicator], IndicatorOptions]
-"""One entry under `indicators:` in config.yaml: its name, the class and the options."""
-
-STATES = get_args(SignalState)
 MOST_FAILURES = 10
-CONFIDENCE_DECIMALS = 4
-LARGEST = 1e300  # what is larger may round to infinity, which JSON does not have
 REPEAT_AFTER = 60_000  # milliseconds before an indicator's next failure is logged
 LONGEST_SLICE = 0.004  # seconds of closing candles before prices and clients get their turn
 
@@ -97,7 +90,7 @@ class Signals:
         self._logged: dict[str, int] = {}
         self._unsaved: set[str] = set()
         by_timeframe: dict[str, list[Instance]] = {}
-        for instance in sorted(indicators, key=lambda instance: issubclass(instance[1], Combination)):
+        for instance in combined_last(indicators):
             by_timeframe.setdefault(instance[2].timeframe, []).append(instance)
         for timeframe in timeframes:
             by_timeframe.setdefault(timeframe, [])
@@ -190,7 +183,7 @@ class Signals:
         Who warms up, fails or is stopped is left out."""
         readings: dict[str, Reading] = {}
         for track in self._by_symbol.get(symbol, ()):
-            running, said = track.series.running, _Said()
+            running, said = track.series.running, Said()
             candle = running and self._marked(track, running)
             for line in track.lines:
                 if candle is None or line.indicator is None or line.name in self.stopped:
@@ -299,7 +292,7 @@ class Signals:
                 line.indicator = None
         track.next_start = candle.start + track.series.length
         track.close = candle.close
-        said = _Said()
+        said = Said()
         for line in track.lines:
             if line.name not in self.stopped:
                 self._update(track, line, candle, said, publish)
@@ -309,7 +302,7 @@ class Signals:
         return candle._replace(gap=True) if gap else candle
 
     def _update(
-        self, track: _Track, line: _Line, candle: Candle, said: _Said, publish: Callable[[Signal], None]
+        self, track: _Track, line: _Line, candle: Candle, said: Said, publish: Callable[[Signal], None]
     ) -> None:
         closed_at = candle.start + track.series.length
         try:
@@ -322,15 +315,16 @@ class Signals:
         self._failures[line.name] = 0
         if reading is None or reading.signal == line.state:
             return
+        value, signal, confidence, values = rounded(reading)
         line.last = Signal(
             symbol=track.symbol,
             indicator=line.name,
             timeframe=track.timeframe,
-            signal=reading.signal,
-            value=_rounded(reading.value),
-            confidence=round(float(reading.confidence), CONFIDENCE_DECIMALS),
+            signal=signal,
+            value=value,
+            confidence=confidence,
             timestamp=closed_at,
-            values={name: _rounded(number) for name, number in reading.values.items()},
+            values=values,
         )
         publish(line.last)
 
@@ -353,46 +347,4 @@ class Signals:
             logger.error("Indicator %s skipped a candle of %s: %s", name, symbol, reason, exc_info=bug)
 
 
-class _Said:
-    """What the indicators of a track say of one candle, for those that combine them; they come last."""
-
-    __slots__ = ("_readings",)
-
-    def __init__(self) -> None:
-        self._readings: dict[str, Reading] = {}
-
-    def read(self, name: str, indicator: Indicator, candle: Candle) -> Reading | None:
-        """Raises what the indicator raises, and PluginError for what cannot be published."""
-        if isinstance(indicator, Combination):
-            return _checked(indicator.combine(dict(self._readings)))
-        reading = _checked(indicator.update(candle))
-        if reading is not None:
-            self._readings[name] = reading
-        return reading
-
-
 def _tell_nobody(signal: Signal) -> None: ...
-
-
-def _checked(reading: object) -> Reading | None:
-    """The reading, if it can be published. Raises PluginError otherwise."""
-    if reading is None:
-        return None
-    if not isinstance(reading, Reading):
-        raise PluginError(f"update() must return a Reading or None, not {reading!r:.80}")
-    value, signal, confidence, values = reading
-    if signal not in STATES:
-        raise PluginError(f"signal must be one of {', '.join(STATES)}, not {signal!r:.80}")
-    for name, number in (("value", value), ("confidence", confidence), *values.items()):
-        if not isinstance(name, str):
-            raise PluginError(f"values must be named in text, not {name!r:.80}")
-        # To ask whether a float is Real takes longer than all the rest.
-        if not (type(number) is float or isinstance(number, Real)) or not -LARGEST < number < LARGEST:
-            raise PluginError(f"{name} must be a finite number, not {number!r:.80}")
-    if not 0.0 <= confidence <= 1.0:
-        raise PluginError(f"confidence must be 0..1, not {confidence!r:.80}")
-    return reading
-
-
-def _rounded(number: float) -> float:
-    return float(f"{float(number):.{SIGNIFICANT_DIGITS}g}")

@@ -102,6 +102,7 @@ class ReadingAnswer(TypedDict):
     """What an indicator says of one closed candle."""
 
     start: Milliseconds
+    value: Annotated[float, Field(description="The indicator's main output.")]
     values: Annotated[Mapping[str, float], Field(description="Every output by name.")]
     signal: Direction
     confidence: Share

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from haunt.errors import Refused
 from haunt.market.candles import Candle
 from haunt.market.explain import Explanation
 from haunt.market.published import Signal
+from haunt.market.readings import replayed, rounded
 from haunt.stream import protocol
 from haunt.stream.messages import DEEPEST_BOOK, ExtendedOrderbook, ExtendedPrice, ExtendedSignal
 from haunt.stream.protocol import CHANNELS, shortened
@@ -20,8 +22,10 @@ from haunt.web.answers import (
     Clients,
     Gaps,
     Indicators,
+    IndicatorValues,
     Plugins,
     Prices,
+    ReadingAnswer,
     Signals,
     SourceAnswer,
     Sources,
@@ -36,9 +40,12 @@ if TYPE_CHECKING:
     from haunt.stream.clients import Client
 
 MOST_CANDLES = 1_000
+MOST_VALUES = 1_000
+MOST_WARMING = 1_000  # candles before those asked for
 MOST_SIGNALS = 1_000
 MOST_CLIENTS = 1_000
 SLICE = 100  # clients described before others get their turn: some 10 µs each
+LONGEST_SLICE = 0.004  # seconds of computing before others get their turn
 LATEST = 2**53
 
 
@@ -120,6 +127,26 @@ def indicators(haunt: Haunt) -> Indicators:
             if one.enabled
         ]
     }
+
+
+async def indicator_values(haunt: Haunt, symbol: str, name: str, limit: int) -> IndicatorValues:
+    """What an indicator says of a symbol's newest candles, oldest first, computed anew from those that are kept."""
+    running = [one for one in haunt.config.indicators.values() if one.enabled]
+    timeframe = haunt.config.indicators[name].options.timeframe
+    beside = [(one.name, one.cls, one.options) for one in running if one.options.timeframe == timeframe]
+    candles = await haunt.history.candles(symbol, timeframe, limit + MOST_WARMING)
+    values: list[ReadingAnswer] = []
+    began = monotonic()
+    for candle, reading in replayed(beside, name, candles):
+        if reading is not None:
+            value, signal, confidence, outputs = rounded(reading)
+            values.append(
+                {"start": candle.start, "value": value, "values": outputs, "signal": signal, "confidence": confidence}
+            )
+        if monotonic() - began > LONGEST_SLICE:
+            await asyncio.sleep(0)
+            began = monotonic()
+    return {"symbol": symbol, "indicator": name, "timeframe": timeframe, "values": values[-limit:]}
 
 
 def signals(haunt: Haunt, symbol: str | None, limit: int) -> Signals:
@@ -232,6 +259,13 @@ def _find_source(haunt: Haunt, text: str) -> str:
     return text
 
 
+def _find_indicator(haunt: Haunt, text: str) -> str:
+    found = haunt.config.indicators.get(text)
+    if found is None or not found.enabled:
+        raise Refused(404, "invalid_indicator", f"Indicator '{shortened(text)}' not found; see /api/indicators")
+    return text
+
+
 def _find_timeframe(haunt: Haunt, text: str) -> str:
     if text not in haunt.signals.timeframes:
         raise Refused(400, "bad_request", f"timeframe must be one of {', '.join(haunt.signals.timeframes)}")
@@ -293,6 +327,17 @@ RESOURCES = (
         ],
     ),
     Resource("/api/indicators", indicators, Indicators),
+    Resource(
+        "/api/indicators/{symbol}/{name}",
+        indicator_values,
+        IndicatorValues,
+        [
+            SYMBOL,
+            Parameter("name", "An indicator's name in the configuration.", _find_indicator,
+                      {**TEXT, "examples": ["rsi"]}),
+            _limit(MOST_VALUES, 500),
+        ],
+    ),
     Resource("/api/signals", signals, Signals, [SYMBOL, _limit(MOST_SIGNALS, 100)]),
     Resource("/api/sources", sources, Sources),
     Resource("/api/plugins", plugins, Plugins),

@@ -12,11 +12,13 @@ from web import ask, get, listening
 
 from haunt.app import Haunt
 from haunt.market.candles import Candle
+from haunt.market.readings import rounded
+from haunt.plugin.registry import Registry
 from haunt.testing import eventually
 from haunt.web.api import RESOURCES
 
 NAMED = SIMULATED.replace("[btc, eth, usdt]", "{btc: {aliases: [xbt], tick: 0.01}, eth: , usdt: }")
-WITH_RSI = NAMED + "indicators: {rsi: {period: 3, timeframe: 1m}, off: {plugin: rsi, enabled: false}}\n"
+WITH_RSI = NAMED + "indicators:\n  rsi: {period: 3}\n  off: {plugin: rsi, enabled: false}\n"
 ADMIN = SIMULATED.replace("{port: 0}", "{port: 0, admin_token: secret, token: everyone}")
 MINUTE = 60_000
 
@@ -112,6 +114,31 @@ async def test_indicators_are_those_that_run_with_their_options(tmp_path: Path):
         [found] = (await ask(haunt, "/api/indicators"))["indicators"]
     assert (found["name"], found["plugin"], found["timeframe"]) == ("rsi", "rsi", "1m")
     assert (found["options"]["period"], found["stopped"]) == (3, "ten failures")
+
+
+@pytest.mark.gen_test
+async def test_an_indicator_is_computed_anew_over_the_candles_that_are_kept(tmp_path: Path):
+    async with running(tmp_path, WITH_RSI + "  mood: {plugin: consensus, at_least: 1}\n") as haunt:
+        past = sawtooth(30, until=haunt.clock.milliseconds() // MINUTE * MINUTE - 5 * MINUTE)
+        expected = Registry().indicator("rsi")(haunt.config.indicators["rsi"].options)
+        readings = [expected.update(candle) for candle in past]
+        for candle in past:
+            haunt.history.keep("eth", "1m", candle)
+        found = await ask(haunt, "/api/indicators/eth/rsi")
+        few = await ask(haunt, "/api/indicators/eth/rsi?limit=2")
+        mood = await ask(haunt, "/api/indicators/eth/mood?limit=1")
+        refused = [await get(haunt, f"/api/indicators/eth/{name}") for name in ("nothing", "off")]
+    warm = [(candle.start, rounded(reading)) for candle, reading in zip(past, readings, strict=True) if reading]
+    assert (found["symbol"], found["indicator"], found["timeframe"]) == ("eth", "rsi", "1m")
+    assert len(warm) == 27
+    assert found["values"] == [
+        {"start": start, "value": value, "values": values, "signal": signal, "confidence": confidence}
+        for start, (value, signal, confidence, values) in warm
+    ]
+    assert few["values"] == found["values"][-2:]
+    votes = {"buys": "buy", "sells": "sell", "neutrals": "neutral"}
+    assert [name for name in votes if mood["values"][0]["values"][name]] == [f"{warm[-1][1].signal}s"]
+    assert [(one.code, json.loads(one.body)["error"]) for one in refused] == [(404, "invalid_indicator")] * 2
 
 
 @pytest.mark.gen_test
