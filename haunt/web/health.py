@@ -35,6 +35,7 @@ class SourceHealth(TypedDict):
     symbols: Markets
     events: Count
     rejected: Count
+    late_trades: Count
     gaps: Count
     open_gaps: Count
     checksums_bad: Count
