@@ -48,6 +48,9 @@ setup(
             "pytest-tornado==0.8.1",
             "setuptools>=77,<82",  # pytest-tornado 0.8.1 imports pkg_resources, gone since 82; see pyproject.toml
             "hypothesis>=6.100",
+            "jsonschema>=4.23",
+            "openapi-spec-validator>=0.7",
+            "schemathesis>=4,<5",
             "ta-lib>=0.8,<0.9",
             "ruff>=0.17,<0.18",
             "mypy>=2.4,<3",

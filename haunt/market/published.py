@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 Confidence: TypeAlias = Literal["high", "low"]
+Direction: TypeAlias = Literal["buy", "sell", "neutral"]
 Flag: TypeAlias = Literal["quote_assumed", "disputed"]
 """A coin counts as a dollar because nobody knows its price; two venues contradict each other."""
 
@@ -63,7 +64,7 @@ class Signal(NamedTuple):
     symbol: str
     indicator: str
     timeframe: str
-    signal: str
+    signal: Direction
     value: float
     confidence: float
     timestamp: int

@@ -9,7 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from haunt.errors import ErrorCode
-from haunt.market.published import Confidence, Flag
+from haunt.market.published import Confidence, Direction, Flag
 
 Channel: TypeAlias = Literal["price", "signal", "orderbook"]
 
@@ -28,7 +28,6 @@ Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Count: TypeAlias = Annotated[int, Field(ge=0)]
 Milliseconds: TypeAlias = Annotated[int, Field(description="Milliseconds UTC since 1970.", ge=0)]
 Venues: TypeAlias = Annotated[Sequence[str], Field(description="The venues in it.")]
-Direction: TypeAlias = Literal["buy", "sell", "neutral"]
 RequestId: TypeAlias = Annotated[
     Annotated[str, Field(max_length=LONGEST_ID)] | Annotated[int, Field(ge=-LARGEST_INTEGER, le=LARGEST_INTEGER)],
     Field(description="The client's own; every answer to the message carries it."),

@@ -11,18 +11,32 @@ import ujson
 
 from haunt.errors import ErrorCode, RequestError
 from haunt.market.published import CompositePrice, Doubt, MergedBook, Signal
+from haunt.stream.messages import (
+    DEEPEST_BOOK,
+    LARGEST_INTEGER,
+    LONGEST_ID,
+    MOST_SYMBOLS,
+    SLOWEST_THROTTLE_MS,
+    Acknowledgement,
+    Channel,
+    Error,
+    ExtendedOrderbookUpdate,
+    ExtendedPriceUpdate,
+    ExtendedSignalUpdate,
+    Level,
+    OrderbookUpdate,
+    Pong,
+    PriceUpdate,
+    ServerStatus,
+    SignalUpdate,
+    VenueLevel,
+)
 
-Channel: TypeAlias = Literal["price", "signal", "orderbook"]
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
 DEFAULT_CHANNELS: tuple[Channel, ...] = ("price", "signal")
 RequestId: TypeAlias = str | int | None
 
-LONGEST_ID = 64
 LONGEST_SYMBOL = 32
-LARGEST_INTEGER = 2**53
-MOST_SYMBOLS = 1_000  # each unknown one costs an error frame
-SLOWEST_THROTTLE_MS = 3_600_000
-DEEPEST_BOOK = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +189,7 @@ def _refuse_constant(constant: str) -> NoReturn:
 # -- what Haunt says
 
 
-def encode(message: Mapping[str, Any]) -> bytes:
+def encode(message: Mapping[str, object]) -> bytes:
     """The JSON text of one message. Raises OverflowError for NaN and infinities, which are not JSON."""
     return ujson.dumps(message, escape_forward_slashes=False, allow_nan=False).encode()
 
@@ -185,27 +199,28 @@ def acknowledgement(
     symbols: Sequence[str],
     channels: Sequence[Channel],
     rejected: Sequence[str],
-    id: RequestId,  # noqa: A002
+    id: str | int,  # noqa: A002
 ) -> bytes:
-    return encode(
-        {
-            "type": kind,
-            "id": id,
-            "symbols": list(symbols),
-            "channels": list(channels),
-            "rejected": [shortened(symbol) for symbol in rejected],
-        }
-    )
+    message: Acknowledgement = {
+        "type": kind,
+        "id": id,
+        "symbols": list(symbols),
+        "channels": list(channels),
+        "rejected": [shortened(symbol) for symbol in rejected],
+    }
+    return encode(message)
 
 
 def pong(timestamp: int, id: RequestId) -> bytes:  # noqa: A002
-    message = {"type": "pong", "timestamp": timestamp}
-    return encode(message if id is None else message | {"id": id})
+    message: Pong = {"type": "pong", "timestamp": timestamp}
+    if id is not None:
+        message["id"] = id
+    return encode(message)
 
 
 def error(code: ErrorCode, message: str, *, symbol: str | None = None, id: RequestId = None) -> bytes:  # noqa: A002
     """`id` and `symbol` are told only to a client that sent an `id`."""
-    body: dict[str, Any] = {"type": "error", "code": code, "message": message}
+    body: Error = {"type": "error", "code": code, "message": message}
     if id is not None:
         body["id"] = id
         if symbol is not None:
@@ -214,58 +229,84 @@ def error(code: ErrorCode, message: str, *, symbol: str | None = None, id: Reque
 
 
 def server_status(*, connected_peers: int, active_sources: int, symbols_tracked: int, uptime_seconds: int) -> bytes:
-    return encode(
-        {
-            "type": "server_status",
-            "connected_peers": connected_peers,
-            "active_sources": active_sources,
-            "symbols_tracked": symbols_tracked,
-            "uptime_seconds": uptime_seconds,
-        }
-    )
+    message: ServerStatus = {
+        "type": "server_status",
+        "connected_peers": connected_peers,
+        "active_sources": active_sources,
+        "symbols_tracked": symbols_tracked,
+        "uptime_seconds": uptime_seconds,
+    }
+    return encode(message)
 
 
 def price_update(price: CompositePrice, *, sent: int | None = None, doubt: Doubt | None = None) -> bytes:
-    """`sent`: the time of sending, for clients that asked for the extended fields, as is `doubt`; None for others."""
-    message: dict[str, Any] = {
+    """`sent`: the time of sending, for clients that asked for the extended fields, and `doubt` with it; None for
+    others."""
+    if sent is None or doubt is None:
+        message: PriceUpdate = {
+            "type": "price_update",
+            "symbol": price.symbol,
+            "price": price.price,
+            "change_24h": round(price.change_24h, 4),
+            "volume_24h": _volume(price.volume_24h),
+            "timestamp": price.timestamp,
+        }
+        return encode(message)
+    extended: ExtendedPriceUpdate = {
         "type": "price_update",
         "symbol": price.symbol,
         "price": price.price,
         "change_24h": round(price.change_24h, 4),
         "volume_24h": _volume(price.volume_24h),
         "timestamp": price.timestamp,
+        "seq": price.sequence,
+        "sent": sent,
+        "sources": list(price.sources),
+        "stale": price.stale,
+        "dispersion": float(f"{doubt.dispersion:.6g}"),
+        "confidence": doubt.confidence,
+        "flags": list(doubt.flags),
     }
-    if sent is not None:
-        message |= {"seq": price.sequence, "sent": sent, "sources": list(price.sources), "stale": price.stale}
-    if doubt is not None:
-        message |= {
-            "dispersion": float(f"{doubt.dispersion:.6g}"),
-            "confidence": doubt.confidence,
-            "flags": list(doubt.flags),
-        }
-    return encode(message)
+    return encode(extended)
 
 
 def orderbook_update(book: MergedBook, *, sent: int | None = None) -> bytes:
-    bids: list[dict[str, Any]] = [{"price": price, "quantity": quantity} for price, quantity in book.bids]
-    asks: list[dict[str, Any]] = [{"price": price, "quantity": quantity} for price, quantity in book.asks]
-    message: dict[str, Any] = {
+    """`sent` as above, of a book that knows its venues."""
+    if sent is None:
+        message: OrderbookUpdate = {
+            "type": "orderbook_update",
+            "symbol": book.symbol,
+            "bids": _levels(book.bids),
+            "asks": _levels(book.asks),
+            "timestamp": book.timestamp,
+        }
+        return encode(message)
+    extended: ExtendedOrderbookUpdate = {
         "type": "orderbook_update",
         "symbol": book.symbol,
-        "bids": bids,
-        "asks": asks,
+        "bids": _venue_levels(book.bids, book.bid_venues),
+        "asks": _venue_levels(book.asks, book.ask_venues),
         "timestamp": book.timestamp,
+        "seq": book.sequence,
+        "sent": sent,
+        "sources": list(book.sources),
     }
-    if sent is not None:
-        for levels, parts in ((bids, book.bid_venues), (asks, book.ask_venues)):
-            for level, venues in zip(levels, parts, strict=False):
-                level["venues"] = venues
-        message |= {"seq": book.sequence, "sent": sent, "sources": list(book.sources)}
-    return encode(message)
+    return encode(extended)
 
 
 def signal_update(signal: Signal, *, sent: int | None = None) -> bytes:
-    message: dict[str, Any] = {
+    if sent is None:
+        message: SignalUpdate = {
+            "type": "signal_update",
+            "symbol": signal.symbol,
+            "indicator": signal.indicator,
+            "signal": signal.signal,
+            "value": signal.value,
+            "confidence": signal.confidence,
+            "timestamp": signal.timestamp,
+        }
+        return encode(message)
+    extended: ExtendedSignalUpdate = {
         "type": "signal_update",
         "symbol": signal.symbol,
         "indicator": signal.indicator,
@@ -273,10 +314,23 @@ def signal_update(signal: Signal, *, sent: int | None = None) -> bytes:
         "value": signal.value,
         "confidence": signal.confidence,
         "timestamp": signal.timestamp,
+        "timeframe": signal.timeframe,
+        "bar_closed": True,
+        "sent": sent,
+        "values": dict(signal.values),
     }
-    if sent is not None:
-        message |= {"timeframe": signal.timeframe, "bar_closed": True, "sent": sent, "values": dict(signal.values)}
-    return encode(message)
+    return encode(extended)
+
+
+def _levels(levels: Sequence[tuple[float, float]]) -> list[Level]:
+    return [{"price": price, "quantity": quantity} for price, quantity in levels]
+
+
+def _venue_levels(levels: Sequence[tuple[float, float]], venues: Sequence[Mapping[str, float]]) -> list[VenueLevel]:
+    return [
+        {"price": price, "quantity": quantity, "venues": parts}
+        for (price, quantity), parts in zip(levels, venues, strict=True)
+    ]
 
 
 def _volume(volume: float) -> int | float:

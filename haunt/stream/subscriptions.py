@@ -7,8 +7,9 @@ from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from haunt.stream.messages import Channel
 from haunt.stream.pace import Pace
-from haunt.stream.protocol import CHANNELS, Channel
+from haunt.stream.protocol import CHANNELS
 
 if TYPE_CHECKING:
     from haunt.stream.session import Session

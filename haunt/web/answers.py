@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from haunt.market.gaps import Gap
+from haunt.market.composite import Method
+from haunt.market.explain import WhyNoVote
+from haunt.market.gaps import What
+from haunt.market.published import Confidence, Direction, Flag
 from haunt.plugin.registry import Described
 from haunt.stream.messages import (
     Channel,
-    Direction,
     ExtendedPrice,
     ExtendedSignal,
     Milliseconds,
     Share,
     SymbolName,
     Usd,
+    UsdPrice,
 )
 from haunt.web.health import SourceHealth
 
@@ -117,10 +120,69 @@ class IndicatorValues(TypedDict):
     values: Sequence[ReadingAnswer]
 
 
+class GapAnswer(TypedDict):
+    """A time in which a market, or its order book, could not be trusted."""
+
+    source: str
+    symbol: SymbolName
+    market: Annotated[str, Field(description="The venue's own name of it.")]
+    what: What
+    cause: str
+    began: Milliseconds
+    ended: Annotated[int | None, Field(description="Milliseconds UTC since 1970; null while it lasts.")]
+    lasted: Seconds
+
+
 class Gaps(TypedDict):
     """Those that last, the newest first, then those that ended."""
 
-    gaps: Sequence[Gap]
+    gaps: Sequence[GapAnswer]
+
+
+class MarketAnswer(TypedDict):
+    """What one market says, and what it counts for."""
+
+    venue: str
+    market: Annotated[str, Field(description="The venue's own name of it.")]
+    source: str
+    quote: Annotated[str, Field(description="The currency it quotes in.")]
+    price: Annotated[float | None, Field(description="In that currency.")]
+    rate: Annotated[float | None, Field(description="What a unit of that is worth in US dollars.")]
+    usd: Annotated[float | None, Field(description="The price in US dollars.")]
+    age: Annotated[float | None, Field(description="Seconds since it said anything.")]
+    deviation: Annotated[float | None, Field(description="How far it is from the median; 0.01 is a percent above.")]
+    weight: Annotated[float, Field(description="Its part of all the weight.", ge=0, le=1)]
+    vote: Annotated[float | None, Field(description="What it counts as, in US dollars.")]
+    why_not: Annotated[WhyNoVote | None, Field(description="Why it does not count.")]
+
+
+class CrossingAnswer(TypedDict):
+    """Levels that would cross the order book: a venue's bids from this price up, or its asks from it down."""
+
+    venue: str
+    side: Literal["bids", "asks"]
+    price: UsdPrice
+
+
+class Explanation(TypedDict):
+    """How a price came about. The mean of each vote by its weight is `unrounded`, and `price` is that on its step."""
+
+    symbol: SymbolName
+    price: Annotated[float | None, Field(description="As published last, in US dollars; null before the first.")]
+    unrounded: Annotated[float | None, Field(description="What the votes give now.")]
+    stale: Annotated[bool, Field(description="Whether nobody has a vote any more.")]
+    method: Method
+    median: Annotated[float | None, Field(description="The weighted median of the votes.")]
+    low: Annotated[float | None, Field(description="The lower edge of the clamp.")]
+    high: Annotated[float | None, Field(description="The upper edge.")]
+    dispersion: Annotated[float, Field(description="How far the venues are apart, in US dollars.", ge=0)]
+    confidence: Confidence
+    flags: Sequence[Flag]
+    change_24h: Annotated[float | None, Field(description="In percent; null while no venue tells.")]
+    volume_24h: Annotated[float, Field(description="In US dollars.", ge=0)]
+    timestamp: Annotated[int | None, Field(description="That of the price, in milliseconds UTC since 1970.")]
+    markets: Sequence[MarketAnswer]
+    left_out: Sequence[CrossingAnswer]
 
 
 # -- the server

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from haunt.errors import Refused
 from haunt.market.candles import Candle
-from haunt.market.explain import Explanation
 from haunt.market.published import Signal
 from haunt.market.readings import replayed, rounded
 from haunt.stream import protocol
@@ -20,6 +20,8 @@ from haunt.web.answers import (
     Candles,
     ClientAnswer,
     Clients,
+    Explanation,
+    GapAnswer,
     Gaps,
     Indicators,
     IndicatorValues,
@@ -31,7 +33,9 @@ from haunt.web.answers import (
     Sources,
     Symbols,
 )
+from haunt.web.asyncapi import document as asyncapi_document
 from haunt.web.health import source_health
+from haunt.web.openapi import document as openapi_document
 from haunt.web.resource import Parameter, Resource, find_symbol, one_of, whole_number
 
 if TYPE_CHECKING:
@@ -101,12 +105,19 @@ async def candles(haunt: Haunt, symbol: str, timeframe: str, limit: int, before:
 
 def explain(haunt: Haunt, symbol: str) -> Explanation:
     """How the price of a symbol came about."""
-    return haunt.market.explain(symbol)
+    explanation = haunt.market.explain(symbol)
+    answer = {
+        **explanation._asdict(),
+        "markets": [say._asdict() for say in explanation.markets],
+        "left_out": [crossing._asdict() for crossing in explanation.left_out],
+    }
+    return cast(Explanation, answer)
 
 
 def gaps(haunt: Haunt, symbol: str | None, source: str | None, open: bool | None) -> Gaps:  # noqa: A002
     """When which market could not be trusted."""
-    return {"gaps": haunt.gaps.find(symbol=symbol, source=source, is_open=open)}
+    found = haunt.gaps.find(symbol=symbol, source=source, is_open=open)
+    return {"gaps": [cast(GapAnswer, gap._asdict()) for gap in found]}
 
 
 # -- the indicators
@@ -178,6 +189,29 @@ async def clients(haunt: Haunt, limit: int) -> Clients:
         if len(found) % SLICE == 0:
             await asyncio.sleep(0)
     return {"clients": found}
+
+
+# -- the documents
+
+
+async def openapi(haunt: Haunt) -> dict[str, object]:
+    """This description of all there is."""
+    return await asyncio.to_thread(_openapi)
+
+
+async def asyncapi(haunt: Haunt) -> dict[str, object]:
+    """The description of what is said over the WebSocket."""
+    return await asyncio.to_thread(_asyncapi)
+
+
+@cache
+def _openapi() -> dict[str, object]:
+    return openapi_document(RESOURCES)
+
+
+@cache
+def _asyncapi() -> dict[str, object]:
+    return asyncapi_document()
 
 
 # -- parts of them
@@ -342,4 +376,6 @@ RESOURCES = (
     Resource("/api/sources", sources, Sources),
     Resource("/api/plugins", plugins, Plugins),
     Resource("/api/clients", clients, Clients, [_limit(MOST_CLIENTS, 100)], admin=True),
+    Resource("/api/openapi.json", openapi, dict[str, object]),
+    Resource("/api/asyncapi.json", asyncapi, dict[str, object]),
 )  # fmt: skip

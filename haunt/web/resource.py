@@ -79,7 +79,7 @@ class ResourcePage(Page):
     async def get(self, *path: str) -> None:
         given = self.given(path)
         data = self.resource.answer(self.haunt, **given)
-        self.answer(200, plain(await data if isawaitable(data) else data))
+        self.answer(200, await data if isawaitable(data) else data)
 
     post = get
 
@@ -106,17 +106,6 @@ class ResourcePage(Page):
 def handlers(haunt: Haunt, resources: Sequence[Resource]) -> list[Any]:
     """Tornado's, one for each path."""
     return [url(IN_PATH.sub("([^/]+)", one.path), ResourcePage, {"haunt": haunt, "resource": one}) for one in resources]
-
-
-def plain(data: Any) -> Any:
-    """Named tuples as JSON objects, wherever they are in it."""
-    if isinstance(data, Mapping):
-        return {name: plain(value) for name, value in data.items()}
-    if isinstance(data, tuple) and hasattr(data, "_asdict"):
-        return plain(data._asdict())
-    if isinstance(data, list | tuple):
-        return [plain(one) for one in data]
-    return data
 
 
 # -- what several resources are asked

@@ -162,7 +162,10 @@ def test_who_asked_for_more_is_told_more():
             "confidence": "low", "flags": ["disputed"],
         }
     )  # fmt: skip
-    assert json.loads(orderbook_update(BOOK, sent=9)) == json.loads(orderbook_update(BOOK)) | {
+    attributed = BOOK._replace(bid_venues=[{"alpha": 1.5}], ask_venues=[{"alpha": 0.8}])
+    assert json.loads(orderbook_update(attributed, sent=9)) == json.loads(orderbook_update(BOOK)) | {
+        "bids": [{"price": 67_230.0, "quantity": 1.5, "venues": {"alpha": 1.5}}],
+        "asks": [{"price": 67_235.0, "quantity": 0.8, "venues": {"alpha": 0.8}}],
         "seq": 8, "sent": 9, "sources": ["alpha"],
     }  # fmt: skip
     assert json.loads(signal_update(SIGNAL, sent=9)) == json.loads(signal_update(SIGNAL)) | {
