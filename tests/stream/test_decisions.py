@@ -28,6 +28,7 @@ from haunt.config.model import Limits, Server, Stream
 from haunt.errors import ErrorCode
 from haunt.stream.frames import deflated_text_frame
 from haunt.testing import eventually
+from haunt.web.health import active_sources
 
 from .stage import Desk, Mood, SlowClock, indicator, until_some_are_served
 from .wire import BINARY, CLOSE, HANDSHAKE, PING, PONG, TEXT, close_frame, frame
@@ -821,7 +822,7 @@ async def test_row_32_sources_count_while_fresh_and_symbols_while_they_have_a_pr
     stage.price("btc", 100.0)
     stage.price("eth", 10.0)
     await client.until_pong()
-    await eventually(lambda: stage.haunt.active_sources == 1)
+    await eventually(lambda: active_sources(stage.haunt) == 1)
     status = await client.message()
     assert (status["active_sources"], status["symbols_tracked"]) == (1, 2)
     assert type(status["uptime_seconds"]) is int
