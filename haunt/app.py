@@ -132,7 +132,7 @@ class Haunt:
         for callback in self._periodic:
             callback.start()
         for broken in self.broken:
-            logger.error("The %s %s cannot run: %s", broken.kind, broken.name, broken.reason)
+            logger.error("The %s %s cannot run: %s; everything else does", broken.kind, broken.name, broken.reason)
         for source in self.config.sources.values():
             if source.enabled:
                 self._start_source(source)
@@ -236,7 +236,7 @@ class Haunt:
             made = source.cls(options, relay)
         except Exception as error:
             reason = f"{type(error).__name__} while it was made: {error}"
-            logger.exception("The %s %s cannot run: %s", "source", source.name, reason)
+            logger.exception("The %s %s cannot run: %s; everything else does", "source", source.name, reason)
             self.broken.append(Broken("source", source.name, source.plugin, reason))
             return
         self.relays[source.name] = relay

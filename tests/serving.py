@@ -45,7 +45,7 @@ class Running:
 @contextmanager
 def serving(command: Sequence[str | Path], log: Path, *, environ: Mapping[str, str], cwd: Path) -> Iterator[Running]:
     """Run a command that serves, on a free port, until the block is left; it must then end without complaint."""
-    environ = {**os.environ, **environ, "HAUNT_SERVER__PORT": "0"}
+    environ = {**os.environ, "HAUNT_LOG__FORMAT": "pretty", **environ, "HAUNT_SERVER__PORT": "0"}
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, cwd=cwd, env=environ)
     try:

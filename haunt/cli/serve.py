@@ -15,19 +15,12 @@ from haunt.cli.check import DEFAULT, EX_CONFIG
 from haunt.config.load import load
 from haunt.config.model import Config
 from haunt.errors import ConfigError, HauntError
+from haunt.log import console
 from haunt.plugin.registry import Registry
 
 logger = logging.getLogger(__name__)
 
-
-class OneLine(logging.Formatter):
-    """What venues and clients say stays in its line and cannot move the cursor; only tracebacks have lines."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's own name
-        if not record.message.isprintable():
-            characters = (one if one.isprintable() else repr(one)[1:-1] for one in record.message)
-            record.message = "".join(characters)
-        return super().formatMessage(record)
+TELL_EVERY = 10.0  # seconds
 
 
 @click.command()
@@ -42,17 +35,15 @@ def serve(file: str) -> None:
     except ConfigError as error:
         click.echo(error, err=True)
         sys.exit(EX_CONFIG)
-    console = logging.StreamHandler()
-    console.setFormatter(OneLine("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S"))
-    logging.basicConfig(level=config.log.level.upper(), handlers=[console])
+    log = console.start(config.log.format, config.log.level, config.log.levels, secrets=config.secrets)
     try:
-        asyncio.run(_serve(config))
+        asyncio.run(_serve(config, log))
     except HauntError as error:
         click.echo(error, err=True)
         sys.exit(1)
 
 
-async def _serve(config: Config) -> None:
+async def _serve(config: Config, log: console.Console) -> None:
     stopped = asyncio.Event()
 
     def stop(name: str) -> None:
@@ -65,4 +56,12 @@ async def _serve(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number.name)
+    telling = asyncio.create_task(_tell_repeats(log))
     await run_until(config, stopped)
+    telling.cancel()
+
+
+async def _tell_repeats(log: console.Console) -> None:
+    while True:
+        await asyncio.sleep(TELL_EVERY)
+        log.tell_repeats()

@@ -10,6 +10,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from haunt.config import loggers
+from haunt.config.problems import unknown
 from haunt.market.composite import Method
 from haunt.market.symbols import Symbol
 from haunt.plugin.indicator import Indicator, IndicatorOptions, Timeframe
@@ -60,6 +62,13 @@ def _symbol(name: str) -> str:
     return name
 
 
+def _logger(name: str) -> str:
+    if not loggers.known(name):
+        raise ValueError(unknown("module", name, loggers.names()))
+    return name
+
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 SymbolName: TypeAlias = Annotated[str, AfterValidator(_symbol)]
 
 
@@ -150,9 +159,15 @@ class Stream(Section):
 
 
 class Log(Section):
-    """What is logged."""
+    """What is logged, and how."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least important line shown.")
+    level: Level = Field("info", description="The least important line shown.")
+    levels: dict[Annotated[str, AfterValidator(_logger)], Level] = Field(
+        {}, description="The same for single modules and what is in them, such as haunt.market: debug."
+    )
+    format: Literal["auto", "pretty", "json"] = Field(
+        "auto", description="Lines for people or JSON for programs; auto = people at a terminal, programs elsewhere."
+    )
 
 
 class Price(Section):
@@ -266,3 +281,8 @@ class Config:
     broken: tuple[Broken, ...]
     plugins: tuple[PluginRecord, ...] = field(default=(), compare=False)
     """All that are installed, as they stood when this was read."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What must be shown to nobody."""
+        return frozenset(filter(None, (self.server.token,)))

@@ -281,7 +281,7 @@ class History:
         except TimeoutError:
             self._fail(TimeoutError(f"no answer within {PATIENCE:.0f} s"))
         if self._rows:
-            logger.error("The history %s ends without its last %d candles", self.path, len(self._rows))
+            logger.error("The history %s ends without its last %d candles: they are lost", self.path, len(self._rows))
         self._jobs.put(None)
 
     def _fail(self, error: Exception) -> None:

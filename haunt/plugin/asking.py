@@ -72,6 +72,6 @@ class Asking:
             self._after = max(self._after, now + error.retry_after)
             if now >= self._quiet_until:
                 self._quiet_until = now + REPEAT_AFTER
-                logger.warning("Source %s: no %s of %s: %s", relay.source, what, venue_symbol, error)
+                logger.warning("Source %s: no %s of %s: %s; asking again", relay.source, what, venue_symbol, error)
         except NONSENSE as error:
             relay.reject_frame(f"{what} of {venue_symbol}", error)

@@ -142,7 +142,7 @@ class Conversation:
         silent = {name for name, feed in feeds.items() if feed.received is None} - relay.refused.keys()
         if silent - known:
             logger.warning(
-                "Source %s: no data of %s within %g s of subscribing; other symbols are not affected",
+                "Source %s: no data of %s within %g s of subscribing; asking again, other symbols are not affected",
                 relay.source, ", ".join(sorted(silent - known)), self._source.options.first_data_timeout,
             )  # fmt: skip
         known -= feeds.keys() - silent

@@ -298,14 +298,14 @@ class Relay:
                 rhythm.excuse()
             if feed.received is None:
                 self._gaps.begin(feed, "data", f"the venue refused {event.channel}: {reason}")
-            self._complain(f"the venue refused {event.channel} of {feed.venue_symbol}: {reason}")
+            self._complain(f"the venue refused {event.channel} of {feed.venue_symbol}: {reason}; the rest goes on")
         return False
 
     def _publish_without_feed(self, event: Event) -> None:
         if isinstance(event, Refused):
             reason = event.reason[:LONGEST_REASON]
             self.refused[event.venue_symbol or event.channel] = reason
-            self._complain(f"the venue refused {event.channel} {event.venue_symbol}: {reason}")
+            self._complain(f"the venue refused {event.channel} {event.venue_symbol}: {reason}; the rest goes on")
         elif not isinstance(event, Subscribed):
             self._reject(f"{event.venue_symbol!r:.40} was not asked for")  # type: ignore[union-attr]
 

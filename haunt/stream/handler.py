@@ -100,7 +100,9 @@ class StreamHandler(WebSocketHandler):
         if isinstance(value, HTTPError):
             logger.warning("Refused a connection from %s: %s", self.request.remote_ip, value)
         else:
-            logger.error("The handshake of %s failed", self.request.remote_ip, exc_info=value)
+            logger.error(
+                "The handshake of %s failed; it was answered with an error", self.request.remote_ip, exc_info=value
+            )
 
     def _accept(self, key: str) -> None:
         request, stream = self.request, self.stream

@@ -75,7 +75,10 @@ class ListeningSocket(socket.socket):
         now = time.monotonic()
         if now - self.complained_at >= COMPLAIN_EVERY:
             self.complained_at = now
-            logger.error("No file descriptor is left for another client; raise the limit of open files (ulimit -n)")
+            logger.error(
+                "No file descriptor is left: new clients wait until others leave; "
+                "raise the limit of open files (ulimit -n)"
+            )
         loop = IOLoop.current()
         loop.update_handler(self.fileno(), 0)
         loop.call_later(REST, self._resume)

@@ -78,7 +78,9 @@ class Router:
             self._refuse(session, error, request_id)
         except Exception:
             reference = secrets.token_hex(4)
-            logger.exception("Request of %s failed (reference %s): %.200r", session.name, reference, message)
+            logger.exception(
+                "Request of %s failed, the client was told reference %s: %.200r", session.name, reference, message
+            )
             self._refuse(session, RequestError("internal_error", f"Internal error, reference {reference}"), request_id)
 
     def _subscribe(self, session: Session, request: Subscribe) -> None:

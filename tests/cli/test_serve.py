@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import re
 import signal
@@ -19,8 +18,6 @@ import pytest
 from blocks import ROOT
 from serving import HAUNT, Running, frames
 from tornado.websocket import websocket_connect
-
-from haunt.cli.serve import OneLine
 
 DEMO = ROOT / "config" / "demo.yaml"
 HANDSHAKE = (
@@ -56,7 +53,7 @@ def server(log: Path, environ: Mapping[str, str] | None = None) -> Iterator[Serv
             [HAUNT, "serve", DEMO],
             stdout=file,
             stderr=file,
-            env={**os.environ, **(environ or {}), "HAUNT_SERVER__PORT": "0"},
+            env={**os.environ, "HAUNT_LOG__FORMAT": "pretty", **(environ or {}), "HAUNT_SERVER__PORT": "0"},
         )
     try:
         yield Server(process, log)
@@ -68,20 +65,6 @@ def server(log: Path, environ: Mapping[str, str] | None = None) -> Iterator[Serv
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
-
-
-def test_what_a_stranger_says_stays_in_its_line_of_the_log():
-    said = "price\r\n12:00:00 INFO  all is well \x1b[2K é"
-    record = logging.LogRecord("haunt", logging.WARNING, "", 0, "the venue refused %s", (said,), None)
-    assert OneLine().format(record) == "the venue refused price\\r\\n12:00:00 INFO  all is well \\x1b[2K é"
-
-
-def test_a_traceback_keeps_its_lines():
-    try:
-        raise ValueError("a\nb")
-    except ValueError as error:
-        record = logging.LogRecord("haunt", logging.ERROR, "", 0, "failed", (), (ValueError, error, None))
-    assert OneLine().format(record) == "failed\nValueError: a\nb"
 
 
 @contextmanager

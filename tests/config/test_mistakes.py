@@ -24,7 +24,17 @@ SECTIONS = [
         "x: unknown section; there are server, limits, stream, log, price, history, symbols, sources, indicators",
     ),
     ("server:\n  prot: 3000", 2, "server.prot: unknown option; did you mean 'port'?"),
-    ("log:\n  colour: red", 2, "log.colour: unknown option; there are level"),
+    ("log:\n  colour: red", 2, "log.colour: unknown option; there are level, levels, format"),
+    (
+        "log:\n  levels: {tornado: info, haunt.market.signal: debug}",
+        2,
+        "log.levels.haunt.market.signal: unknown module; did you mean 'haunt.market.signals'?",
+    ),
+    (
+        "log:\n  levels:\n    haunt_sources.kraken: loud",
+        3,
+        "log.levels.haunt_sources.kraken: must be 'debug', 'info', 'warning' or 'error', not 'loud'",
+    ),
     ("history: {path: ''}", 1, "history.path: must be at least 1 characters long"),
     ("history: {path: '~nobody-here/h.db'}", 1, "history.path: cannot be a path: Could not determine home directory."),
     ('history: {path: "a\\0b"}', 1, "history.path: cannot be a path: embedded null byte"),

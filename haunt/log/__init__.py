@@ -1,0 +1,1 @@
+"""What Haunt says to its operator."""
