@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from haunt.clock import Clock
+from haunt.histogram import Histogram
 from haunt.stream.frames import deflated_text_frame, text_frame
 from haunt.stream.pace import Pace
 from haunt.stream.session import Session
@@ -25,6 +26,7 @@ SMALLEST_DEFLATED = 1_024
 SLICE = 64  # clients written to between two looks at the clock: half a millisecond
 COHORTS = 256  # cohorts whose parcels are joined between two looks at the clock
 LONGEST_SLICE = 0.004  # seconds of writing before sources, pings and requests get their turn
+FLUSH_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 class Fanout:
@@ -33,6 +35,10 @@ class Fanout:
     States that change again before they were sent are merged by that, so neither latency nor memory grows
     under overload. `intervals` holds the least seconds between two sendings of a state, per channel.
     What is announced is sent in the same write, before the states, in order and never merged.
+
+    Counts since the start: `deliveries`, the frames of all clients together, and their `sent_bytes`; `left_out`,
+    states that a client was not sent when they changed because it was behind. `flush_seconds`: from the first write
+    of a flush to its last, others' turns between them included.
     """
 
     def __init__(
@@ -40,6 +46,9 @@ class Fanout:
         clock: Clock | None = None,
     ) -> None:  # fmt: skip
         self.deliveries = 0
+        self.sent_bytes = 0
+        self.left_out = 0
+        self.flush_seconds = Histogram(FLUSH_SECONDS)
         self._subscriptions = subscriptions
         self._encode = encode
         self._intervals = intervals or {}
@@ -51,6 +60,8 @@ class Fanout:
         self._flushing: Iterator[None] | None = None
         self._flush = Flush()
         self._paused = False
+        self._began = 0.0
+        self._merged = 0
         self._failing: set[Topic] = set()
         self._turn = 0
         self._announcements = 0
@@ -60,11 +71,19 @@ class Fanout:
         """Whether everything marked so far has been sent."""
         return self._flushing is None
 
+    @property
+    def merged(self) -> int:
+        """Changes of a state whose change before was not sent yet: one frame told of both."""
+        return self._merged + self._pace.merged
+
     # -- what changed
 
     def mark(self, state: State) -> None:
         """Note that a state changed; nobody listens: nothing happens."""
-        if state in self._changed or state not in self._subscriptions:
+        if state in self._changed:
+            self._merged += 1
+            return
+        if state not in self._subscriptions:
             return
         interval = self._intervals.get(state[0], 0.0)
         if interval and not self._pace.due(state, interval):
@@ -121,6 +140,7 @@ class Fanout:
         anyway, or when its socket drains."""
         if session.blocked:
             session.owed[state] = None
+            self.left_out += 1
             return
         if state in self._changed and session.cohort is not None and state not in session.cohort.throttles:
             return
@@ -141,6 +161,8 @@ class Fanout:
         parts = [self._newest(part) if isinstance(part, Topic) else part for part in session.catch_up()]
         data = b"".join(parts)
         if data:
+            self.deliveries += len(parts)
+            self.sent_bytes += len(data)
             session.wire.send(data)
 
     # -- the flush
@@ -154,16 +176,22 @@ class Fanout:
     def _go_on(self) -> None:
         """Flush for one slice of time; the rest comes in the next turn of the loop."""
         assert self._flushing is not None
-        until = self._clock.monotonic() + LONGEST_SLICE
+        monotonic = self._clock.monotonic
+        now = monotonic()
+        until = now + LONGEST_SLICE
+        if not self._paused:
+            self._began = now
         try:
             for _ in self._flushing:
-                if self._clock.monotonic() >= until:
+                now = monotonic()
+                if now >= until:
                     self._paused = True
                     asyncio.get_running_loop().call_soon(self._go_on)
                     return
         except Exception:
             logger.exception("A flush failed; the states it held are sent with their next change")
             self._flush.give_up()
+        self.flush_seconds.observe(now - self._began)
         self._flushing = None
         self._flush = Flush()
         if self._changed or self._released or self._announced_to:
@@ -211,7 +239,7 @@ class Fanout:
                 # Some have left since the flush began, were told meanwhile, or are behind by now.
                 upcoming = enumerate(writes.sessions[writes.done : writes.done + SLICE], writes.done)
                 self._leave_out(writes, [index for index, one in upcoming if not (one.ready and one.since < turn)])
-            writes.send(SLICE)
+            self.sent_bytes += writes.send(SLICE)
             yield
 
     def _leave_out(self, writes: Writes, indices: Iterable[int]) -> None:

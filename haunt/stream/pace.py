@@ -12,15 +12,19 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Pace(Generic[Key]):
-    """Remembers when each state was last sent; calls `release(state)` when one that came too early is due."""
+    """Remembers when each state was last sent; calls `release(state)` when one that came too early is due.
 
-    __slots__ = ("_clock", "_release", "_sent_at", "_timers")
+    `merged` counts those that came again before they were.
+    """
+
+    __slots__ = ("_clock", "_release", "_sent_at", "_timers", "merged")
 
     def __init__(self, release: Callable[[Key], None], clock: Clock) -> None:
         self._release = release
         self._clock = clock
         self._sent_at: dict[Key, float] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self.merged = 0
 
     @property
     def held_back(self) -> list[Key]:
@@ -37,7 +41,9 @@ class Pace(Generic[Key]):
             if timer is not None:
                 timer.cancel()
             return True
-        if state not in self._timers:
+        if state in self._timers:
+            self.merged += 1
+        else:
             self._timers[state] = asyncio.get_running_loop().call_later(due - now, self._ring, state)
         return False
 

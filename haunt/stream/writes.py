@@ -36,13 +36,14 @@ class Writes:
     def skip(self, index: int) -> bool:
         """Write nothing to the client at this place. False when that was so already."""
         skipped = self._sends[index] is len
-        self._sends[index] = len
+        self._sends[index], self._data[index] = len, b""
         return not skipped
 
-    def send(self, most: int) -> None:
-        """The next `most` writes, or as many as are left."""
+    def send(self, most: int) -> int:
+        """The next `most` writes, or as many as are left: how many bytes they are."""
         start, self.done = self.done, min(self.done + most, len(self.sessions))
         data = self._data[start : self.done]
+        lengths = list(map(len, data))
         attempts = map(call, self._sends[start : self.done], data)
         results: list[int] = []
         while len(results) < len(data):
@@ -52,10 +53,11 @@ class Writes:
                 results.append(0)
             except OSError:
                 results.append(-1)
-        if results == list(map(len, data)):
-            return
+        if results == lengths:
+            return sum(lengths)
         for session, frames, taken in zip(self.sessions[start : self.done], data, results, strict=True):
             if taken < 0:
                 session.wire.lose()
             elif taken != len(frames):
                 session.wire.keep(frames, taken)
+        return sum(lengths)

@@ -375,3 +375,44 @@ async def test_a_stop_closes_at_once_the_candles_that_were_left_to_later_turns()
     await asyncio.sleep(0)
     assert [one.signal for symbol in symbols for one in desk.haunt.signals.last(symbol)] == ["sell"] * 4
     await stopping
+
+
+@pytest.mark.gen_test
+async def test_changes_that_share_an_update_are_counted(desk):
+    desk.guest().say(subscribe("btc", "eth"))
+    for price in (100.0, 101.0, 102.0):
+        desk.price("btc", price)
+    desk.price("eth", 10.0)
+    desk.price("sol", 1.0)
+    desk.price("sol", 2.0)
+    await desk.turn()
+    assert (desk.haunt.fanout.merged, desk.haunt.fanout.deliveries) == (2, 2)
+
+
+@pytest.mark.gen_test
+async def test_what_the_operator_holds_back_is_merged_too():
+    desk = Desk(stream={"orderbook_interval": 60})
+    desk.guest().say(subscribe("btc", channels=["orderbook"]))
+    for bid in (100.0, 101.0, 102.0, 103.0):
+        desk.book("btc", [(bid, 1.0)], [(200.0, 1.0)])
+        await desk.turn()
+    assert (desk.haunt.fanout.merged, desk.haunt.fanout.deliveries) == (2, 1)
+
+
+@pytest.mark.gen_test
+async def test_bytes_and_flushes_are_counted_with_what_a_slow_client_gets_in_the_end(desk):
+    guest, other = desk.guest(), desk.guest()
+    for one in (guest, other):
+        one.say(subscribe("btc"))
+    guest.wire.block()
+    for price in (100.0, 101.0):
+        desk.price("btc", price)
+        await desk.turn()
+    fanout = desk.haunt.fanout
+    assert (fanout.left_out, fanout.deliveries) == (2, 2)
+    size = len(fanout.frame(Topic("price", "btc", 0, extended=False, deflate=False)))
+    assert fanout.sent_bytes == 2 * size
+    guest.wire.drain()
+    assert fanout.deliveries == 3
+    assert fanout.sent_bytes == 3 * size
+    assert sum(fanout.flush_seconds.counts) == 2
