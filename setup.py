@@ -41,6 +41,7 @@ setup(
         "typing-extensions>=4.12",  # what pydantic, which needs it too, asks of types before Python 3.12
         "click>=8.1,<9",
         "rich>=13,<16",
+        "prometheus-client>=0.22,<1",
     ],
     extras_require={
         "test": [

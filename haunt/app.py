@@ -33,6 +33,7 @@ from haunt.stream.handler import Stream, StreamHandler
 from haunt.stream.listening import listen, most_connections
 from haunt.stream.router import Router
 from haunt.stream.subscriptions import Subscriptions, Topic
+from haunt.watchdog import Watchdog
 from haunt.web.health import active_sources
 from haunt.web.pages import page_handlers
 
@@ -97,6 +98,8 @@ class Haunt:
             ),
             self.clock,
         )
+        self.watchdog = Watchdog()
+        self.started = False
         self._server: HTTPServer | None = None
         self._sockets: list[socket.socket] = []
         self._periodic: list[PeriodicCallback] = []
@@ -131,11 +134,13 @@ class Haunt:
             self._periodic.append(PeriodicCallback(self._tell_status, self.config.stream.status_interval * 1000))
         for callback in self._periodic:
             callback.start()
+        self.watchdog.start()
         for broken in self.broken:
             logger.error("The %s %s cannot run: %s; everything else does", broken.kind, broken.name, broken.reason)
         for source in self.config.sources.values():
             if source.enabled:
                 self._start_source(source)
+        self.started = True
         logger.info("Haunt listens on %s", self.address)
         if self.simulated:
             logger.warning("SIMULATED DATA from %s: these prices are made up", ", ".join(self.simulated))
@@ -149,6 +154,7 @@ class Haunt:
         self.signals.finish()
         farewell = self.clients.farewell(self.config.limits.drain * FAREWELL_SHARE)
         await asyncio.gather(self._stop_market(), farewell)
+        self.watchdog.stop()
         if self._server is not None:
             await self._server.close_all_connections()
 

@@ -202,6 +202,15 @@ class Market:
         quotation = self._quotations[symbol]
         return quotation.price is not None and quotation.electorate.ballot is not None
 
+    def votes(self, symbol: str) -> int:
+        """How many venues its price is made of."""
+        return len(self._quotations[symbol].electorate.counted)
+
+    def age(self, symbol: str) -> float | None:
+        """Seconds since a venue with a vote said something of it; None before the first did."""
+        heard_at = self._quotations[symbol].heard_at
+        return max(0, self._clock.milliseconds() - heard_at) / 1000 if heard_at else None
+
     @property
     def symbols_tracked(self) -> int:
         """Symbols with a live price."""

@@ -91,6 +91,7 @@ class Relay:
         self.integrity = Integrity()
         self.lost: set[str] = set()
         self.connected = False
+        self.connections = 0
         self.events = 0
         self.rejected = 0
         self.last_rejection = ""
@@ -171,6 +172,7 @@ class Relay:
         `publish` with its events: a gap in its frames then loses only its own books.
         """
         self.connected = True
+        self.connections += 1
         if venue_symbols is None:
             self.lost.clear()
             self.refused.clear()

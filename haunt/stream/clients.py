@@ -51,10 +51,12 @@ class Client:
 
 
 class Clients:
-    """`closed` counts why single clients were shown out, by a word of `WHY` or the reason they were given.
-    `leaving`: all of them must go."""
+    """`joined` counts those who came, `refused` those who were not let in, by the code they were told, and `closed`
+    why single clients were shown out, by a word of `WHY` or the reason they were given. `leaving`: all must go."""
 
     def __init__(self, timing: Timing, clock: Clock) -> None:
+        self.joined = 0
+        self.refused: Counter[str] = Counter()
         self.closed: Counter[str] = Counter()
         self.leaving = False
         self._timing = timing
@@ -82,6 +84,7 @@ class Clients:
         """`agent` is what its program calls itself."""
         self._clients[connection] = Client(connection, session, peer, agent, self._clock.monotonic())
         self._of_peer[peer] += 1
+        self.joined += 1
 
     def closing(self, connection: Connection) -> None:
         """Nothing more is said to this client."""

@@ -160,6 +160,7 @@ class StreamHandler(WebSocketHandler):
         )
 
     def _refuse(self, refusal: Refusal) -> None:
+        self.stream.clients.refused[refusal.code] += 1
         if refusal.status in (401, 403):
             logger.warning("Refused a connection from %s: %s", self.request.remote_ip, refusal.message)
         self.set_status(refusal.status)

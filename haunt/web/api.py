@@ -34,7 +34,7 @@ from haunt.web.answers import (
     Symbols,
 )
 from haunt.web.asyncapi import document as asyncapi_document
-from haunt.web.health import source_health
+from haunt.web.health import data_age, source_health
 from haunt.web.openapi import document as openapi_document
 from haunt.web.resource import Parameter, Resource, find_symbol, one_of, whole_number
 
@@ -253,14 +253,14 @@ def _candle(candle: Candle, *, closed: bool = True) -> CandleAnswer:
 
 def _source(haunt: Haunt, status: SourceStatus) -> SourceAnswer:
     now = haunt.clock.monotonic()
-    heard = [feed.received for feed in haunt.relays[status.name].feeds.values() if feed.received is not None]
+    age = data_age(haunt, status.name)
     return {
         "name": status.name,
         **source_health(haunt, status),
         "since_seconds": round(now - status.since, 3),
         "next_try_seconds": None if status.next_try is None else round(max(0.0, status.next_try - now), 3),
         "messages_per_second": round(haunt.rates.of(status.name), 3),
-        "last_data_age": round(now - max(heard), 3) if heard else None,
+        "last_data_age": None if age is None else round(age, 3),
     }
 
 

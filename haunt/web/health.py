@@ -96,6 +96,12 @@ def source_health(haunt: Haunt, status: SourceStatus) -> SourceHealth:
     }
 
 
+def data_age(haunt: Haunt, source: str) -> float | None:
+    """Seconds since its newest data; None while it has none."""
+    heard = [feed.received for feed in haunt.relays[source].feeds.values() if feed.received is not None]
+    return haunt.clock.monotonic() - max(heard) if heard else None
+
+
 def active_sources(haunt: Haunt) -> int:
     """Sources that are connected and have fresh data now."""
     return sum(source_health(haunt, status)["active"] for status in haunt.supervisor.statuses())

@@ -11,7 +11,9 @@ from tornado.web import url
 from haunt.errors import Refused
 from haunt.web.api import RESOURCES
 from haunt.web.health import Health, health
+from haunt.web.metrics import Metrics, registry
 from haunt.web.page import Page
+from haunt.web.ready import Ready
 from haunt.web.resource import handlers
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ class NotFound(Page):
     """Every other path."""
 
     def get(self) -> None:
-        paths = ", ".join(("/", "/health", *(resource.name for resource in RESOURCES)))
+        paths = ", ".join(("/", "/health", "/ready", "/metrics", *(resource.name for resource in RESOURCES)))
         raise Refused(404, "not_found", f"There are {paths} and, for WebSocket clients, /ws")
 
 
@@ -46,6 +48,8 @@ def page_handlers(haunt: Haunt) -> list[Any]:
     return [
         url(r"/", FrontPage, {"haunt": haunt}),
         url(r"/health", Health, {"haunt": haunt}),
+        url(r"/ready", Ready, {"haunt": haunt}),
+        url(r"/metrics", Metrics, {"haunt": haunt, "registry": registry(haunt)}),
         *handlers(haunt, RESOURCES),
         url(r".*", NotFound, {"haunt": haunt}),
     ]

@@ -122,7 +122,7 @@ async def test_market_data_is_for_those_who_have_the_token_and_health_is_for_all
 
 
 @pytest.mark.gen_test
-@pytest.mark.parametrize("path", ["/", "/health", "/api/explain/btc", "/api/gaps", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/health", "/metrics", "/api/explain/btc", "/api/gaps", "/nothing"])
 async def test_head_is_get_without_the_body(tmp_path: Path, path: str):
     async with running(tmp_path) as haunt:
         full, head = await get(haunt, path), await get(haunt, path, method="HEAD")
@@ -159,7 +159,7 @@ async def test_what_is_not_there_is_refused_in_json(tmp_path: Path, method: str,
 
 
 @pytest.mark.gen_test
-@pytest.mark.parametrize("path", ["/", "/health", "/api/explain/btc", "/api/gaps", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/health", "/metrics", "/api/explain/btc", "/api/gaps", "/nothing"])
 async def test_page_that_rebound_its_name_to_this_machine_reads_nothing(tmp_path: Path, path: str):
     async with running(tmp_path) as haunt:
         answer = await get(haunt, path, headers={"Host": f"evil.example:{haunt.port}"})
@@ -179,7 +179,7 @@ async def test_own_names_and_allowed_ones_read_the_pages(tmp_path: Path, host: s
 
 
 @pytest.mark.gen_test
-@pytest.mark.parametrize("path", ["/", "/health", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/metrics", "/nothing"])
 async def test_browsers_are_told_to_run_keep_and_frame_nothing(tmp_path: Path, path: str):
     async with running(tmp_path) as haunt:
         headers = (await get(haunt, path)).headers
