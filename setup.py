@@ -31,7 +31,7 @@ setup(
         "haunt_sources": "plugins/haunt_sources",
         "haunt_indicators": "plugins/haunt_indicators",
     },
-    package_data={"haunt": ["py.typed", "web/templates/*.html"]},
+    package_data={"haunt": ["py.typed", "config/demo.yaml", "web/templates/*.html"]},
     install_requires=[
         "tornado>=6.6,<7",
         "pluggy>=1.6,<2",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -292,9 +292,10 @@ def _log_request(handler: Any) -> None:
     logger.debug("%s %s %s", handler.get_status(), handler.request.method, handler.request.path)
 
 
-async def run_until(config: Config, stopped: asyncio.Event) -> None:
-    """Serve until the event is set, then drain."""
+async def run_until(config: Config, stopped: asyncio.Event, started: Callable[[Haunt], None]) -> None:
+    """Serve until the event is set, then drain. `started` is called when it listens."""
     haunt = Haunt(config)
     await haunt.start()
+    started(haunt)
     await stopped.wait()
     await haunt.stop()

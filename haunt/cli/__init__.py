@@ -10,6 +10,8 @@ from click.shell_completion import CompletionItem
 
 GROUPS = {
     "Start": {
+        "demo": "Serve an invented market at once.",
+        "init": "Write a configuration to start from.",
         "serve": "Run the server on a configuration.",
     },
     "Look": {
@@ -21,6 +23,7 @@ GROUPS = {
         "check": "Name every mistake in a configuration.",
         "plugins": "List what is installed.",
         "replay": "Play a recording and tell what came of it.",
+        "schema": "Print the JSON Schema of a configuration.",
         "test-source": "Run a source against a fake that misbehaves.",
     },
 }

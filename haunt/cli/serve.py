@@ -7,10 +7,11 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable, Mapping
 
 import click
 
-from haunt.app import run_until
+from haunt.app import Haunt, run_until
 from haunt.cli.check import DEFAULT, EX_CONFIG
 from haunt.config.load import load
 from haunt.config.model import Config
@@ -30,20 +31,28 @@ def serve(file: str) -> None:
 
     Example: haunt serve config/demo.yaml
     """
+    run(file, os.environ)
+
+
+def run(file: str, environ: Mapping[str, str], started: Callable[[Haunt], None] = lambda server: None) -> None:
+    """Run the server on the file until it is told to stop, and exit with the code of the reason where it cannot.
+
+    `started` is called when it listens.
+    """
     try:
-        config = load(file, Registry(), os.environ)
+        config = load(file, Registry(), environ)
     except ConfigError as error:
         click.echo(error, err=True)
         sys.exit(EX_CONFIG)
     log = console.start(config.log.format, config.log.level, config.log.levels, secrets=config.secrets)
     try:
-        asyncio.run(_serve(config, log))
+        asyncio.run(_serve(config, log, started))
     except HauntError as error:
         click.echo(error, err=True)
         sys.exit(1)
 
 
-async def _serve(config: Config, log: console.Console) -> None:
+async def _serve(config: Config, log: console.Console, started: Callable[[Haunt], None]) -> None:
     stopped = asyncio.Event()
 
     def stop(name: str) -> None:
@@ -57,7 +66,7 @@ async def _serve(config: Config, log: console.Console) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number.name)
     telling = asyncio.create_task(_tell_repeats(log))
-    await run_until(config, stopped)
+    await run_until(config, stopped, started)
     telling.cancel()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from haunt.config.document import Data, Document, Key
-from haunt.config.model import Broken, IndicatorConfig, InstanceOptions, SourceConfig
+from haunt.config.model import INSTANCE_NAME, Broken, IndicatorConfig, InstanceOptions, SourceConfig
 from haunt.config.problems import MAPPING, did_you_mean, shown, validate
 from haunt.config.symbols import written_names
 from haunt.errors import PluginError
@@ -76,7 +76,7 @@ def _instances(document: Document, kind: Kind, registry: Registry, broken: list[
         document.report((section,), MAPPING.format(value=shown(data)))
         return
     for name, given in data.items():
-        if not re.fullmatch(r"[a-z0-9_]{1,32}", name):
+        if not re.fullmatch(INSTANCE_NAME, name):
             document.report((section, name), "a name here must be up to 32 of the letters a-z, digits and _")
         elif not isinstance(given, dict | None):
             document.report((section, name), MAPPING.format(value=shown(given)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from haunt.config import loggers
 from haunt.config.problems import unknown
@@ -17,6 +17,10 @@ from haunt.market.symbols import Symbol
 from haunt.plugin.indicator import Indicator, IndicatorOptions, Timeframe
 from haunt.plugin.registry import PluginRecord
 from haunt.plugin.source import Source, SourceOptions
+
+SYMBOL_NAME = r"[a-z0-9][a-z0-9._-]{0,31}"
+INSTANCE_NAME = r"[a-z0-9_]{1,32}"
+TOKEN = r"[!-~]+"
 
 
 def _host(host: str) -> str:
@@ -32,7 +36,7 @@ def _host(host: str) -> str:
 
 
 def _token(token: str) -> str:
-    if not re.fullmatch(r"[!-~]+", token):
+    if not re.fullmatch(TOKEN, token):
         raise ValueError("must be visible ASCII characters without spaces; it travels in a header")
     return token
 
@@ -57,7 +61,7 @@ def _allowed_host(host: str) -> str:
 def _symbol(name: str) -> str:
     if name != name.lower():
         raise ValueError(f"must be lower case: '{name.lower()}'")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,31}", name):
+    if not re.fullmatch(SYMBOL_NAME, name):
         raise ValueError("must be up to 32 letters and digits (inside it also . _ -), such as btc or 1inch")
     return name
 
@@ -69,7 +73,9 @@ def _logger(name: str) -> str:
 
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
-SymbolName: TypeAlias = Annotated[str, AfterValidator(_symbol)]
+SymbolName: TypeAlias = Annotated[
+    str, AfterValidator(_symbol), WithJsonSchema({"type": "string", "pattern": f"^{SYMBOL_NAME}$"})
+]
 
 
 class Section(BaseModel):
@@ -85,7 +91,9 @@ class Server(Section):
         "127.0.0.1", description="Address to listen on: 127.0.0.1 = this computer alone, 0.0.0.0 = every network."
     )
     port: int = Field(3000, ge=0, le=65535, description="Port to listen on; 0 = any free one, named in the log.")
-    token: Annotated[str, AfterValidator(_token)] | None = Field(
+    token: (
+        Annotated[str, AfterValidator(_token), WithJsonSchema({"type": "string", "pattern": f"^{TOKEN}$"})] | None
+    ) = Field(
         None,
         repr=False,
         description="Clients must show it as `Authorization: Bearer …` or `?token=…`; null = everyone may connect.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, NamedTuple, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from haunt.market.candles import Candle, timeframe_milliseconds
 from haunt.plugin.state import copied, restore, saved
@@ -18,7 +18,9 @@ def _checked(timeframe: str) -> str:
     return timeframe
 
 
-Timeframe: TypeAlias = Annotated[str, AfterValidator(_checked)]
+Timeframe: TypeAlias = Annotated[
+    str, AfterValidator(_checked), WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,4}[smhdw]$"})
+]
 
 
 class IndicatorOptions(BaseModel):

@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft7Validator
 from pydantic import BaseModel
 
 from haunt.config.document import Data, Document, Key, read
 from haunt.config.load import load
 from haunt.config.model import FIXED, SECTIONS, InstanceOptions, SymbolOptions
+from haunt.config.schema import schema
 from haunt.plugin.registry import Registry, options_class
 from haunt.plugin.stream_source import StreamOptions, StreamSource
 
@@ -87,6 +89,11 @@ def test_the_annotated_file_has_every_option_that_differs_in_a_venue(name: str) 
 def test_the_annotated_file_has_every_option_of_an_indicator_with_its_default(name: str) -> None:
     options = options_class(installed(name).indicator(name))
     assert at(read(ANNOTATED), "indicators", name) == defaults(options)
+
+
+@pytest.mark.parametrize("file", [ANNOTATED, DEMO])
+def test_a_file_fits_the_schema(file: Path) -> None:
+    assert list(Draft7Validator(schema(Registry())).iter_errors(read(file).data)) == []
 
 
 def test_the_annotated_file_loads() -> None:
