@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,17 @@ def test_without_a_file_config_yaml_is_checked(folder: Path) -> None:
     (folder / "config").mkdir()
     (folder / "config" / "config.yaml").write_text(GOOD)
     assert CliRunner().invoke(main, ["check"]).exit_code == 0
+
+
+def test_the_same_as_data() -> None:
+    good = check(GOOD, "--json", "haunt.yaml")
+    assert (good.exit_code, json.loads(good.stdout)) == (
+        0,
+        {"file": "haunt.yaml", "problems": [], "broken": [], "addresses": []},
+    )
+    wrong = check("server: {prot: 1}\n" + GOOD, "--json", "haunt.yaml")
+    message = "unknown option; did you mean 'port'?"
+    assert (wrong.exit_code, wrong.stderr) == (78, "")
+    assert json.loads(wrong.stdout)["problems"] == [
+        {"file": "haunt.yaml", "line": 1, "path": "server.prot", "message": message}
+    ]
