@@ -201,7 +201,7 @@ def _family(name: str, text: str, values: float | Mapping[str, float], label: st
 
 def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
     bounds = [*map(floatToGoString, histogram.bounds), "+Inf"]
-    buckets = list(zip(bounds, histogram.cumulated(), strict=True))
+    buckets = list(zip(bounds, histogram.counts, strict=True))
     return HistogramMetricFamily(name, text, buckets=buckets, sum_value=histogram.total)
 
 

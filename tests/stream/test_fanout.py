@@ -415,4 +415,4 @@ async def test_bytes_and_flushes_are_counted_with_what_a_slow_client_gets_in_the
     guest.wire.drain()
     assert fanout.deliveries == 3
     assert fanout.sent_bytes == 3 * size
-    assert sum(fanout.flush_seconds.counts) == 2
+    assert fanout.flush_seconds.counts[-1] == 2
