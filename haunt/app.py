@@ -196,6 +196,8 @@ class Haunt:
         return None if book is None else protocol.orderbook_update(book, sent=sent)
 
     def _announce(self, signal: Signal) -> None:
+        self.history.keep_signal(signal)
+
         def encode(topic: Topic) -> bytes:
             return protocol.signal_update(signal, sent=self.clock.milliseconds() if topic.extended else None)
 

@@ -1,4 +1,4 @@
-"""Candles and the state of indicators on disk: a thread of its own writes and reads, so the event loop never waits.
+"""Candles, signals and indicators' state on disk: a thread of its own writes and reads, so the event loop never waits.
 
 One transaction holds what came since the one before it. Whatever ends the process loses what was not flushed yet, and
 nothing else. While the disk does not take it, what is new waits in memory, and the newest of it is kept.
@@ -22,6 +22,7 @@ from typing import Any, TypeAlias, TypeVar
 from haunt.clock import Clock
 from haunt.errors import HauntError
 from haunt.market.candles import Candle, timeframe_milliseconds
+from haunt.market.published import Signal
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ States: TypeAlias = dict[tuple[str, str], Any]
 """JSON data by symbol and timeframe."""
 
 MOST_WAITING = 100_000  # candles; some 30 MB
+MOST_SIGNALS = 100_000  # of all symbols, and as many may wait
 MOST_IN_MEMORY = 1_000  # candles of each symbol and timeframe
 PATIENCE = 2.0  # seconds a stop waits for the disk
 NEVER = 2**53  # later than any candle
@@ -54,6 +56,16 @@ MIGRATIONS = (
         symbol TEXT NOT NULL, timeframe TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (symbol, timeframe)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE signals (
+        number INTEGER PRIMARY KEY, symbol TEXT NOT NULL, indicator TEXT NOT NULL, timeframe TEXT NOT NULL,
+        signal TEXT NOT NULL, value REAL NOT NULL, confidence REAL NOT NULL, timestamp INTEGER NOT NULL,
+        "values" TEXT NOT NULL, UNIQUE (symbol, indicator, timestamp)
+    ) STRICT;
+    """,
+    """
+    CREATE INDEX signals_of_symbol ON signals (symbol, number);
+    """,
 )
 """What each version of the schema adds to the one before."""
 
@@ -72,12 +84,12 @@ class Store:
         self._database: sqlite3.Connection | None = None
         self._pruned: int | None = None
 
-    def write(self, rows: Sequence[Row], states: States) -> None:
+    def write(self, rows: Sequence[Row], states: States, signals: Sequence[Signal] = ()) -> None:
         """All of it or nothing. What is there already of the same interval is replaced.
 
         Raises sqlite3.Error; HauntError for a file of a newer Haunt.
         """
-        self._mending(lambda database: self._write(database, rows, states))
+        self._mending(lambda database: self._write(database, rows, states, signals))
 
     def candles(self, symbol: str, timeframe: str, most: int, since: int, before: int = NEVER) -> list[Candle]:
         """The newest of those that begin at `since` or later, and before `before`, oldest first. Raises as `write`
@@ -89,6 +101,16 @@ class Store:
         asked = (symbol, timeframe, since, before, most)
         rows = self._mending(lambda database: database.execute(query, asked).fetchall())
         return [Candle._make((*row[:6], bool(row[6]), bool(row[7]), row[8])) for row in reversed(rows)]
+
+    def signals(self, symbol: str | None, most: int) -> list[Signal]:
+        """The newest of this symbol, or of all, newest first. Raises as `states` does."""
+        query = (
+            'SELECT symbol, indicator, timeframe, signal, value, confidence, timestamp, "values" FROM signals'
+            f" {'' if symbol is None else 'WHERE symbol = ?'} ORDER BY number DESC LIMIT ?"
+        )
+        asked = (most,) if symbol is None else (symbol, most)
+        rows = self._mending(lambda database: database.execute(query, asked).fetchall())
+        return [Signal._make((*row[:-1], json.loads(row[-1]))) for row in rows]
 
     def states(self) -> States:
         """What was written last of each. Raises as `write` does; ValueError for what is no JSON."""
@@ -111,7 +133,9 @@ class Store:
             self._move_aside(error)
             return work(self._opened())
 
-    def _write(self, database: sqlite3.Connection, rows: Sequence[Row], states: States) -> None:
+    def _write(
+        self, database: sqlite3.Connection, rows: Sequence[Row], states: States, signals: Sequence[Signal]
+    ) -> None:
         with database:
             database.execute("BEGIN IMMEDIATE")
             database.executemany(
@@ -122,6 +146,10 @@ class Store:
                 "INSERT OR REPLACE INTO states VALUES (?, ?, ?)",
                 [(*key, json.dumps(state, allow_nan=False)) for key, state in states.items()],
             )
+            database.executemany(
+                "INSERT OR REPLACE INTO signals VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(*signal[:-1], json.dumps(signal.values)) for signal in signals],
+            )
             self._prune(database)
 
     def _opened(self) -> sqlite3.Connection:
@@ -131,6 +159,8 @@ class Store:
 
     def _open(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._path or ":memory:", isolation_level=None, timeout=0.0)
+        # A name that a damaged disk made no text is nobody's, and no reason to write nothing more.
+        database.text_factory = lambda name: name.decode(errors="replace")
         try:
             # Nobody else writes to it, and WAL needs no memory shared with others then.
             database.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -162,6 +192,7 @@ class Store:
         if self._pruned is not None and now - self._pruned < PRUNE_EVERY:
             return
         self._pruned = now
+        database.execute("DELETE FROM signals WHERE number <= (SELECT max(number) FROM signals) - ?", (MOST_SIGNALS,))
         for symbol, timeframe in database.execute("SELECT DISTINCT symbol, timeframe FROM candles").fetchall():
             age = self._longest(timeframe)
             if age is not None:
@@ -171,7 +202,10 @@ class Store:
                 )
 
     def _longest(self, timeframe: str) -> int | None:
-        in_memory = MOST_IN_MEMORY * timeframe_milliseconds(timeframe)
+        try:
+            in_memory = MOST_IN_MEMORY * timeframe_milliseconds(timeframe)
+        except ValueError:  # a name that a damaged disk wrote
+            return None
         kept = self._keep.get(timeframe, in_memory)
         if self._path is None:
             return in_memory if kept is None else min(in_memory, kept)
@@ -194,7 +228,7 @@ class Store:
 
 
 class History:
-    """What waits for the store, and the thread that works on it. `keep` and `keep_state` never wait."""
+    """What waits for the store, and the thread that works on it. What begins with `keep` never waits."""
 
     def __init__(self, path: str | None, keep: Mapping[str, int | None], clock: Clock | None = None) -> None:
         self.path = path
@@ -205,6 +239,7 @@ class History:
         self._store = Store(path, keep, clock or Clock())
         self._rows: deque[Row] = deque(maxlen=MOST_WAITING)
         self._states: States = {}
+        self._signals: dict[tuple[str, str, int], Signal] = {}
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="history", daemon=True)
         self._writing = asyncio.Lock()
@@ -229,6 +264,12 @@ class History:
             self.dropped += 1
         self._rows.append((symbol, timeframe, candle))
 
+    def keep_signal(self, signal: Signal) -> None:
+        """A signal that was published. Of too many that wait the oldest is forgotten."""
+        self._signals[_key(signal)] = signal
+        if len(self._signals) > MOST_SIGNALS:
+            del self._signals[next(iter(self._signals))]
+
     def keep_state(self, symbol: str, timeframe: str, state: Any) -> None:
         """JSON data, in place of what was kept before. Nothing may change it any more."""
         if self.path is not None:
@@ -237,17 +278,19 @@ class History:
     async def flush(self) -> None:
         """Write what waits, in one transaction; after a failure it goes on waiting. Returns when that is done."""
         async with self._writing:
-            rows, states = list(self._rows), self._states
-            if not rows and not states:
+            rows, states, signals = list(self._rows), self._states, list(self._signals.values())
+            if not rows and not states and not signals:
                 return
             self._states = {}
             dropped = self.dropped
             try:
-                await self._do(lambda: self._store.write(rows, states))
+                await self._do(lambda: self._store.write(rows, states, signals))
             except (sqlite3.Error, OSError, HauntError) as error:
                 self._states = states | self._states
                 self._fail(error)
                 return
+            for signal in signals:
+                self._signals.pop(_key(signal), None)
             # What fell out meanwhile fell out of these.
             fallen = min(self.dropped - dropped, len(rows))
             self.dropped -= fallen
@@ -271,6 +314,16 @@ class History:
         ]
         known = {candle.start: candle for candle in (*written, *waiting)}
         return [known[start] for start in sorted(known)][-most:]
+
+    async def signals(self, symbol: str | None, most: int) -> list[Signal]:
+        """The newest of this symbol, or of all, newest first, written or not."""
+        try:
+            written = await self._do(lambda: self._store.signals(symbol, most))
+        except (sqlite3.Error, OSError, ValueError) as error:
+            self._fail(error)
+            written = []
+        waiting = [signal for signal in reversed(self._signals.values()) if symbol in (None, signal.symbol)]
+        return list({_key(signal): signal for signal in (*waiting, *written)}.values())[:most]
 
     async def stop(self) -> None:
         """Write what waits and close the file, or give up after PATIENCE seconds."""
@@ -309,6 +362,10 @@ class History:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
+
+
+def _key(signal: Signal) -> tuple[str, str, int]:
+    return signal.symbol, signal.indicator, signal.timestamp
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:

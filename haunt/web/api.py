@@ -160,12 +160,9 @@ async def indicator_values(haunt: Haunt, symbol: str, name: str, limit: int) -> 
     return {"symbol": symbol, "indicator": name, "timeframe": timeframe, "values": values[-limit:]}
 
 
-def signals(haunt: Haunt, symbol: str | None, limit: int) -> Signals:
+async def signals(haunt: Haunt, symbol: str | None, limit: int) -> Signals:
     """The latest signals, newest first."""
-    asked = [one.name for one in haunt.symbols] if symbol is None else [symbol]
-    found = [signal for name in asked for signal in haunt.signals.last(name)]
-    found.sort(key=lambda signal: signal.timestamp, reverse=True)
-    return {"signals": [_signal(signal) for signal in found[:limit]]}
+    return {"signals": [_signal(signal) for signal in await haunt.history.signals(symbol, limit)]}
 
 
 # -- the server

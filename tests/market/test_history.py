@@ -19,6 +19,7 @@ import pytest
 from haunt import Candle
 from haunt.errors import HauntError
 from haunt.market.history import MIGRATIONS, MOST_IN_MEMORY, MOST_WAITING, PRUNE_EVERY, History
+from haunt.market.published import Signal
 from haunt.testing import FakeClock
 
 MINUTE = 60_000
@@ -198,6 +199,57 @@ async def test_a_file_of_a_newer_haunt_is_refused_and_left_as_it_is(tmp_path: Pa
     with pytest.raises(HauntError, match=r"h\.db was written by a newer Haunt; update Haunt, or name another file"):
         await History(str(file), KEEP).start()
     assert file.read_bytes()[100:] == before[100:]
+
+
+# -- signals
+
+
+def said(symbol: str, minute: int, value: float = 28.5) -> Signal:
+    return Signal(symbol, "rsi", "1m", "buy", value, 0.85, minute * MINUTE, {"rsi": value})
+
+
+@pytest.mark.gen_test
+async def test_signals_are_there_again_the_newest_first_and_none_twice(tmp_path: Path):
+    async with opened(tmp_path / "h.db") as history:
+        for minute, symbol in enumerate(("btc", "eth", "btc")):
+            history.keep_signal(said(symbol, minute))
+    async with opened(tmp_path / "h.db") as history:
+        history.keep_signal(said("btc", 2))
+        history.keep_signal(said("eth", 3))
+        waiting = await history.signals(None, 9)
+        await history.flush()
+        assert sorted(await history.signals(None, 9)) == sorted(waiting)
+        assert await history.signals("btc", 9) == [said("btc", 2), said("btc", 0)]
+        assert await history.signals("btc", 1) == [said("btc", 2)]
+    assert waiting == [said("eth", 3), said("btc", 2), said("eth", 1), said("btc", 0)]
+
+
+@pytest.mark.gen_test
+async def test_of_too_many_signals_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("haunt.market.history.MOST_SIGNALS", 3)
+    async with opened(tmp_path / "h.db", clock := FakeClock()) as history:
+        for minute in range(5):
+            history.keep_signal(said("btc", minute))
+        assert await history.signals(None, 9) == [said("btc", minute) for minute in (4, 3, 2)]
+        await history.flush()
+        clock.advance(PRUNE_EVERY / 1000)
+        history.keep_signal(said("btc", 5))
+        await history.flush()
+        assert await history.signals(None, 9) == [said("btc", minute) for minute in (5, 4, 3)]
+
+
+@pytest.mark.gen_test
+async def test_signals_that_cannot_be_written_wait(tmp_path: Path):
+    file = tmp_path / "h.db"
+    await filled(file)
+    async with opened(file) as history:
+        with no_space(file):
+            for minute in range(2_000):
+                history.keep_signal(said("btc", minute))
+            await history.flush()
+            assert history.trouble
+        await history.flush()
+        assert (history.trouble, len(await history.signals("btc", 9_999))) == ("", 2_000)
 
 
 # -- what happens to the process, the file and the disk

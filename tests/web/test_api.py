@@ -12,8 +12,10 @@ from web import ask, get, listening
 
 from haunt.app import Haunt
 from haunt.market.candles import Candle
+from haunt.market.published import Signal
 from haunt.market.readings import rounded
 from haunt.plugin.registry import Registry
+from haunt.stream.protocol import signal_update
 from haunt.testing import eventually
 from haunt.web.api import RESOURCES
 
@@ -139,6 +141,25 @@ async def test_an_indicator_is_computed_anew_over_the_candles_that_are_kept(tmp_
     votes = {"buys": "buy", "sells": "sell", "neutrals": "neutral"}
     assert [name for name in votes if mood["values"][0]["values"][name]] == [f"{warm[-1][1].signal}s"]
     assert [(one.code, json.loads(one.body)["error"]) for one in refused] == [(404, "invalid_indicator")] * 2
+
+
+@pytest.mark.gen_test
+async def test_signals_are_told_newest_first_as_the_websocket_told_them(tmp_path: Path):
+    def signal(symbol: str, minute: int) -> Signal:
+        return Signal(symbol, "rsi", "1m", "buy", 28.5, 0.85, minute * MINUTE, {"rsi": 28.5})
+
+    async with running(tmp_path, NAMED) as haunt:
+        haunt.history.keep_signal(signal("btc", 1))
+        await haunt.history.flush()
+        for minute, symbol in enumerate(("btc", "eth"), 2):
+            haunt.history.keep_signal(signal(symbol, minute))
+        everything = (await ask(haunt, "/api/signals"))["signals"]
+        of_btc = (await ask(haunt, "/api/signals?symbol=XBT&limit=2"))["signals"]
+        newest = (await ask(haunt, "/api/signals?limit=1"))["signals"]
+    told = json.loads(signal_update(signal("btc", 1), sent=0))
+    assert everything[-1] == {name: value for name, value in told.items() if name not in ("type", "sent")}
+    assert [(one["symbol"], one["timestamp"] // MINUTE) for one in everything] == [("eth", 3), ("btc", 2), ("btc", 1)]
+    assert (of_btc, newest) == (everything[1:], everything[:1])
 
 
 @pytest.mark.gen_test
