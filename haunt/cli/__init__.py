@@ -15,12 +15,17 @@ GROUPS = {
         "serve": "Run the server on a configuration.",
     },
     "Look": {
+        "clients": "List who is connected to a server.",
         "explain": "Show how a price came about.",
         "gaps": "Show when which data could not be trusted.",
+        "sources": "Show how a server's sources fare.",
+        "top": "Show how a server fares, live.",
         "watch": "Show prices and signals as they come.",
     },
     "Check": {
         "check": "Name every mistake in a configuration.",
+        "completion": "Print what makes a shell complete these words.",
+        "doctor": "Look this computer over for what Haunt needs.",
         "plugins": "List what is installed.",
         "replay": "Play a recording and tell what came of it.",
         "schema": "Print the JSON Schema of a configuration.",

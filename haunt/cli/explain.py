@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from haunt.cli import completed
 from haunt.cli.server import ask, server_options
+from haunt.cli.tables import print_table
 from haunt.cli.updates import clean
 
-PIPE_WIDTH = 200  # columns where there is no terminal
 COLUMNS = ("venue", "market", "price", "rate", "in USD", "age", "off", "weight", "vote", "")
 
 Data: TypeAlias = Mapping[str, Any]
 
 
 @click.command()
-@click.argument("symbol")
+@click.argument("symbol", shell_complete=completed.symbols)
 @server_options
 def explain(symbol: str, url: str, as_json: bool) -> None:
     """Show what each venue says of SYMBOL, what it counts for or why not, and the price that follows.
@@ -38,7 +37,7 @@ def explain(symbol: str, url: str, as_json: bool) -> None:
         return
     said = json.loads(answer)
     click.echo("\n".join(summary(said)))
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table(said["markets"]))
+    print_table(table(said["markets"]))
 
 
 # -- as text

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from haunt.cli.explain import PIPE_WIDTH
+from haunt.cli import completed
 from haunt.cli.server import ask, server_options
+from haunt.cli.tables import print_table
 from haunt.cli.updates import clean
 
 COLUMNS = ("source", "symbol", "what", "began", "lasted", "cause")
 
 
 @click.command()
-@click.option("--symbol", help="Of this symbol alone.")
-@click.option("--source", help="Of this source alone.")
+@click.option("--symbol", shell_complete=completed.symbols, help="Of this symbol alone.")
+@click.option("--source", shell_complete=completed.sources, help="Of this source alone.")
 @click.option("--open", "only_open", is_flag=True, help="Those alone that have not ended.")
 @server_options
 def gaps(symbol: str | None, source: str | None, only_open: bool, url: str, as_json: bool) -> None:
@@ -42,7 +41,7 @@ def gaps(symbol: str | None, source: str | None, only_open: bool, url: str, as_j
     table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
     for gap in found:
         table.add_row(*map(Text, row(gap)))
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
+    print_table(table)
 
 
 def row(gap: Mapping[str, Any]) -> list[str]:

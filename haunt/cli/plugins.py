@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from haunt.cli.tables import print_table
 from haunt.plugin.registry import PluginRecord, Registry
 
 STYLES = {"loaded": "green"}
@@ -16,7 +17,8 @@ STYLES = {"loaded": "green"}
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print data instead of a table.")
-def plugins(as_json: bool) -> None:
+@click.option("--hooks", is_flag=True, help="Show which hooks each implements instead.")
+def plugins(as_json: bool, hooks: bool) -> None:
     """List the installed plugins. Imports every one of them to see whether it works.
 
     Example: haunt plugins
@@ -24,11 +26,22 @@ def plugins(as_json: bool) -> None:
     registry = Registry()
     records = [registry.load(name) for name in registry.installed_names()]
     if as_json:
-        click.echo(json.dumps([record.described() for record in records], indent=2))
+        more = {record.name: {"hooks": registry.hooks(record.name)} for record in records if hooks}
+        click.echo(json.dumps([{**record.described(), **more.get(record.name, {})} for record in records], indent=2))
+    elif records and hooks:
+        print_table(_hooks(registry, records))
     elif records:
         Console().print(table(records))
     else:
         click.echo("No plugin is installed; `pip install -e .` in Haunt's folder installs those under plugins/.")
+
+
+def _hooks(registry: Registry, records: list[PluginRecord]) -> Table:
+    columns = Table("name", "state", "hooks", box=None, pad_edge=False, header_style="bold")
+    for record in records:
+        state = Text(record.state, style=STYLES.get(record.state, "red"))
+        columns.add_row(Text(record.name), state, ", ".join(registry.hooks(record.name)))
+    return columns
 
 
 def table(records: list[PluginRecord]) -> Table:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from haunt.cli import completed
 from haunt.errors import HauntError
 from haunt.market.events import BookDelta, BookSnapshot, Event, FrameNumber, Quote, Ticker, Trade
 from haunt.market.feed import Feed
@@ -76,7 +77,12 @@ class Tally:
     metavar="N|max",
     help="Times the recorded speed; max, the default: no waiting.",
 )
-@click.option("--venue", metavar="NAME", help="The source that reads it, where the recorded url does not tell.")
+@click.option(
+    "--venue",
+    shell_complete=completed.plugins,
+    metavar="NAME",
+    help="The source that reads it, where the recorded url does not tell.",
+)
 def replay(file: Path, as_json: bool, speed: float | None, venue: str | None) -> None:
     """Play the recording FILE through the source of its venue and print what came of it.
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from haunt.cli import completed
 from haunt.errors import HauntError
 from haunt.plugin.registry import Registry
 from haunt.testing.certification import Score, examine, faked_sources, scenario_names
@@ -20,7 +21,7 @@ STYLES = {"passed": "green", "failed": "red", "not applicable": "dim"}
 
 
 @click.command("test-source")
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=completed.plugins)
 @click.option("--json", "as_json", is_flag=True, help="Print data instead of a table.")
 @click.option("--markdown", is_flag=True, help="Print what docs/sources.md says of them.")
 @click.option(

@@ -72,7 +72,7 @@ class Board:
     def drawn(self) -> Group:
         """The table, and below it the server's errors and what became of the connection."""
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("symbol", "price", "24 h", "volume", "age", "signals"):
+        for title in ("symbol", "price", "24 h", "volume", "venues", "age", "signals"):
             table.add_column(title, justify="left" if title in ("symbol", "signals") else "right")
         now = time.monotonic()
         for symbol, row in self._rows.items():
@@ -86,6 +86,7 @@ class Row:
     def __init__(self) -> None:
         self._signals: dict[str, Message] = {}
         self._figures = ("", "", "")
+        self._venues = ""
         self._price = 0.0
         self._colour = ""
         self._since: float | None = None
@@ -99,6 +100,8 @@ class Row:
             self._colour = "green" if price > self._price else "red"
         self._price, self._since = price, time.monotonic()
         self._figures = _figures(message)
+        venues = message.get("sources")
+        self._venues = str(len(venues)) if isinstance(venues, list) else ""
 
     def cells(self, now: float) -> list[Text]:
         price, change, volume = self._figures
@@ -108,6 +111,7 @@ class Row:
             Text(price, style="dim" if age > OLD else self._colour),
             Text(change, style="red" if change.startswith("-") else "green"),
             Text(volume),
+            Text(self._venues),
             Text(f"{age:.0f} s" if price else ""),
             Text(", ").join(signals),
         ]
@@ -119,7 +123,7 @@ class Row:
 def _figures(message: Message) -> tuple[str, str, str]:
     """A price with all its digits, the change in percent, the volume in a few characters."""
     price = format(Decimal(repr(_number(message, "price"))).normalize(), ",f")
-    return price, f"{_number(message, 'change_24h'):+.2f}%", _short(_number(message, "volume_24h"))
+    return price, f"{_number(message, 'change_24h'):+.2f}%", short(_number(message, "volume_24h"))
 
 
 def _signal(message: Message) -> str:
@@ -127,7 +131,8 @@ def _signal(message: Message) -> str:
     return " ".join([*words, f"{_number(message, 'value'):g}", f"({_number(message, 'confidence'):.0%})"])
 
 
-def _short(number: float) -> str:
+def short(number: float) -> str:
+    """In a few characters: 28.5B."""
     for unit in ("", "K", "M", "B"):
         if abs(number) < 999.5:
             return f"{number:.3g}{unit}"

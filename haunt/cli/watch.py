@@ -14,6 +14,7 @@ from tornado.httpclient import HTTPError, HTTPRequest
 from tornado.simple_httpclient import HTTPTimeoutError
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketError, websocket_connect
 
+from haunt.cli import completed
 from haunt.cli.server import credentials, server_at, url_option
 from haunt.cli.updates import UPDATES, Board, Lines, Message, Raw, View, clean
 
@@ -23,7 +24,7 @@ REDRAW_INTERVAL = 0.1
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[URL] SYMBOL...")
+@click.argument("words", nargs=-1, metavar="[URL] SYMBOL...", shell_complete=completed.symbols)
 @click.option("--json", "as_json", is_flag=True, help="Print the server's messages as they are, one per line.")
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="Stop after N updates.")
 @url_option
@@ -54,6 +55,7 @@ async def _watch(url: str, symbols: Sequence[str], as_json: bool, count: int | N
     else:
         with Live(auto_refresh=False) as live:
             board = Board(symbols)
+            url += "&ext=1" if "?" in url else "?ext=1"  # the number of venues is among the extended fields
             redrawing = asyncio.create_task(_redraw(live, board))
             try:
                 await _follow(url, symbols, board, count)

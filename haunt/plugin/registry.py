@@ -124,6 +124,12 @@ class Registry:
             record = self._records[name] = self._load(record)
         return record
 
+    def hooks(self, name: str) -> list[str]:
+        """The hooks that the plugin implements; none unless it is loaded."""
+        plugin = self._plugins.get_plugin(name)
+        callers = None if plugin is None else self._plugins.get_hookcallers(plugin)
+        return sorted(caller.name for caller in callers or ())
+
     def source(self, name: str) -> type[Source]:
         """The plugin's source. Raises PluginError with the reason there is none."""
         record = self._usable(name)

@@ -82,3 +82,13 @@ def test_the_same_as_data() -> None:
 def test_where_none_is_installed_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "entry_points", lambda group: ())
     assert listed() == "No plugin is installed; `pip install -e .` in Haunt's folder installs those under plugins/.\n"
+
+
+def test_hooks_of_each_plugin_are_told() -> None:
+    assert next(line for line in listed("--hooks").splitlines() if line.startswith("listed ")).split() == [
+        "listed",
+        "loaded",
+        "register_sources",
+    ]
+    hooks = {plugin["name"]: plugin["hooks"] for plugin in json.loads(listed("--hooks", "--json"))}
+    assert (hooks["listed"], hooks["listed_ruin"], hooks["rsi"]) == (["register_sources"], [], ["register_indicators"])

@@ -248,19 +248,20 @@ def drawn(board: Board, *, width: int = 100, colours: bool = False) -> list[str]
 def test_table_has_a_row_for_each_symbol_with_its_last_signals():
     board = Board(["btc", "eth"])
     for message in (
-        price("btc", 67234.56),
+        price("btc", 67234.56, sources=["coinbase", "kraken"]),
         signalled("btc", "buy"),
         signalled("btc", "sell"),
         signalled("btc", "buy", indicator="macd", value=-1),
     ):
         board.show("", message)
     titles, btc, eth = drawn(board)
-    assert titles.split() == ["symbol", "price", "24", "h", "volume", "age", "signals"]
+    assert titles.split() == ["symbol", "price", "24", "h", "volume", "venues", "age", "signals"]
     assert btc.split() == [
         "btc",
         "67,234.56",
         "+2.34%",
         "28.5B",
+        "2",
         "0",
         "s",
         "rsi",

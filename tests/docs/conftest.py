@@ -13,5 +13,10 @@ from serving import HAUNT, Running, serving
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """What `scripts/run` starts, on a port of its own."""
     log = tmp_path_factory.mktemp("demo") / "log"
-    with serving([HAUNT, "serve", ROOT / "config" / "demo.yaml"], log, environ={}, cwd=ROOT) as running:
+    with serving(
+        [HAUNT, "serve", ROOT / "config" / "demo.yaml"],
+        log,
+        environ={"HAUNT_SERVER__ADMIN_TOKEN": "operator"},
+        cwd=ROOT,
+    ) as running:
         yield running

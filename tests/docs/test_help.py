@@ -16,7 +16,7 @@ from serving import HAUNT, Running
 
 from haunt.cli import COMMANDS, main
 
-ENDLESS = {"demo", "serve", "top", "watch"}
+ENDLESS = {"demo", "serve", "watch"}
 HELLO = {"ts": None, "kind": "ws", "url_or_channel": "wss://ws.kraken.com/v2", "raw": '{"channel":"heartbeat"}'}
 
 
@@ -35,7 +35,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ENDLESS])
 def test_an_example_succeeds_and_prints_something(name: str, demo: Running, folder: Path) -> None:
-    environ = {**os.environ, "HAUNT_URL": f"http://localhost:{demo.port}"}
+    environ = {**os.environ, "HAUNT_URL": f"http://localhost:{demo.port}", "HAUNT_ADMIN_TOKEN": "operator"}
+    environ["HAUNT_SERVER__PORT"] = "0"
     done = subprocess.run(
         [HAUNT, *example(name).split()], cwd=folder, env=environ, capture_output=True, text=True, timeout=60
     )
