@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -31,6 +32,7 @@ from haunt.stream.clients import Clients, Timing
 from haunt.stream.fanout import Fanout
 from haunt.stream.handler import Stream, StreamHandler
 from haunt.stream.listening import listen, most_connections
+from haunt.stream.ring import open_ring
 from haunt.stream.router import Router
 from haunt.stream.subscriptions import Subscriptions, Topic
 from haunt.watchdog import Watchdog
@@ -55,8 +57,11 @@ class Haunt:
         self.clock = clock or Clock()
         self.started_at = self.clock.monotonic()
         self.symbols = Symbols(config.symbols)
-        self.subscriptions = Subscriptions()
-        self.fanout = Fanout(self.subscriptions, self._encode, intervals=_intervals(config), clock=self.clock)
+        ring = open_ring() if config.stream.io_uring else None
+        self.subscriptions = Subscriptions(attrgetter("descriptor" if ring else "send_now"))
+        self.fanout = Fanout(
+            self.subscriptions, self._encode, intervals=_intervals(config), batch=ring, clock=self.clock
+        )
         self.gaps = Gaps(self.clock)
         self.history = History(self._history_path(), _ages(config), self.clock)
         self.signals = Signals(

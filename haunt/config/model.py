@@ -164,6 +164,7 @@ class Stream(Section):
         5, ge=0, le=60, description="Seconds a symbol's first price waits for a venue's 24-hour figures."
     )
     compression: bool = Field(False, description="Offer compressed WebSockets; each frame is compressed once for all.")
+    io_uring: bool = Field(True, description="Send to many clients in one system call, where Linux allows it.")
 
 
 class Log(Section):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections.abc import Callable
 from typing import Protocol
 
@@ -90,6 +91,10 @@ class Connection:
     @property
     def send_now(self) -> Callable[[bytes], int]:
         return self.transport.send_now
+
+    @property
+    def descriptor(self) -> array[int]:
+        return self.transport.descriptor
 
     def keep(self, data: bytes, taken: int) -> None:
         self.transport.keep(data, taken)

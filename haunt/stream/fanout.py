@@ -14,7 +14,7 @@ from haunt.stream.frames import deflated_text_frame, text_frame
 from haunt.stream.pace import Pace
 from haunt.stream.session import Session
 from haunt.stream.subscriptions import Announcement, Cohort, State, Subscriptions, Topic
-from haunt.stream.writes import Writes
+from haunt.stream.writes import Batch, BatchedWrites, Writes
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Fanout:
 
     def __init__(
         self, subscriptions: Subscriptions, encode: Encode, *, intervals: Mapping[str, float] | None = None,
-        clock: Clock | None = None,
+        batch: Batch | None = None, clock: Clock | None = None,
     ) -> None:  # fmt: skip
         self.deliveries = 0
         self.sent_bytes = 0
@@ -52,6 +52,7 @@ class Fanout:
         self._subscriptions = subscriptions
         self._encode = encode
         self._intervals = intervals or {}
+        self._write = partial(BatchedWrites, batch=batch) if batch else Writes
         self._clock = clock or Clock()
         self._changed: dict[State, None] = {}
         self._released: dict[tuple[Cohort, State], None] = {}
@@ -225,7 +226,8 @@ class Fanout:
             yield from self._deliver(cohorts[start : start + COHORTS])
 
     def _deliver(self, cohorts: Sequence[Cohort]) -> Iterator[None]:
-        writes = self._flush.take(cohorts)
+        writes = self._write(cohorts)
+        self._flush.take(cohorts, writes)
         self.deliveries += writes.deliveries
         for cohort in [cohort for cohort in cohorts if cohort.behind]:
             # A client that is closed by this leaves its cohort at once.
@@ -324,12 +326,11 @@ class Flush:
         cohort.parcel.append(frame)
         self.cohorts[cohort] = None
 
-    def take(self, cohorts: Sequence[Cohort]) -> Writes:
-        """The writes of these cohorts; those taken before are done."""
+    def take(self, cohorts: Sequence[Cohort], writes: Writes) -> None:
+        """The writes of these cohorts come next; those taken before are done."""
         for cohort in self._writing if self._announced else ():
             self._announced.pop(cohort, None)
-        self._writing, self._writes = cohorts, Writes(cohorts)
-        return self._writes
+        self._writing, self._writes = cohorts, writes
 
     def unwritten(self, session: Session, cohort: Cohort) -> list[Announcement]:
         """The announcements to this cohort that have not reached this client of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
@@ -20,12 +21,15 @@ class Wire(Protocol):
     """What a session needs of a connection.
 
     `send_now` is the fastest way to send the same to many: only while not blocked; it returns how many bytes
-    were taken and may raise OSError. What it did not take goes to `keep`, its failure to `lose`. Whenever
-    `blocked` changes, the owner of the wire calls `Session.take_place`.
+    were taken and may raise OSError. What it did not take goes to `keep`, its failure to `lose`. `descriptor` holds
+    that of the socket, -1 when there is none any more, or bytes may not be sent to it. Whenever `blocked` changes, the
+    owner of the wire calls `Session.take_place`.
     """
 
     @property
     def send_now(self) -> Callable[[bytes], int]: ...
+    @property
+    def descriptor(self) -> array[int]: ...
     @property
     def blocked(self) -> bool: ...
     def keep(self, data: bytes, taken: int) -> None: ...

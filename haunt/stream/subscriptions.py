@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from haunt.stream.messages import Channel
@@ -12,10 +14,12 @@ from haunt.stream.pace import Pace
 from haunt.stream.protocol import CHANNELS
 
 if TYPE_CHECKING:
-    from haunt.stream.session import Session
+    from haunt.stream.session import Session, Wire
 
 State: TypeAlias = tuple[Channel, str]
 """What changes: (channel, symbol)."""
+Line: TypeAlias = "Callable[[bytes], int] | array[int]"
+"""The way to one client: a function that sends, or the descriptor of its socket."""
 
 
 class Subscription(NamedTuple):
@@ -54,17 +58,20 @@ class Form(NamedTuple):
 class Cohort:
     """The clients with the very same subscriptions: they are sent the same joined bytes.
 
-    `ready` clients take what is sent, by the function beside them; those in `behind` have bytes waiting and are
+    `ready` clients take what is sent, by the line beside them; those in `behind` have bytes waiting and are
     owed the newest states. `throttles` are the least seconds between two sendings of a state, for this cohort.
     `parcel` holds the frames of a flush until they are written, `announced` what the next flush must not merge.
     """
 
-    __slots__ = ("announced", "behind", "form", "pace", "parcel", "ready", "subscriptions", "throttles", "topics")
+    __slots__ = (
+        "_line", "announced", "behind", "form", "pace", "parcel", "ready", "subscriptions", "throttles", "topics",
+    )  # fmt: skip
 
-    def __init__(self, subscriptions: Mapping[str, Subscription], form: Form) -> None:
+    def __init__(self, subscriptions: Mapping[str, Subscription], form: Form, line: Callable[[Wire], Line]) -> None:
         self.subscriptions = subscriptions
         self.form = form
-        self.ready: dict[Session, Callable[[bytes], int]] = {}
+        self._line = line
+        self.ready: dict[Session, Line] = {}
         self.behind: dict[Session, None] = {}
         self.topics: dict[State, Topic] = {}
         self.throttles: dict[State, float] = {}
@@ -86,7 +93,7 @@ class Cohort:
         session.ready = not session.blocked
         if session.ready:
             self.behind.pop(session, None)
-            self.ready[session] = session.wire.send_now
+            self.ready[session] = self._line(session.wire)
         else:
             self.ready.pop(session, None)
             self.behind[session] = None
@@ -120,9 +127,13 @@ class Audience:
 
 
 class Subscriptions:
-    """The index from states to the cohorts that listen to them, by the form they are sent in."""
+    """The index from states to the cohorts that listen to them, by the form they are sent in.
 
-    def __init__(self) -> None:
+    `line` finds the way to a client.
+    """
+
+    def __init__(self, line: Callable[[Wire], Line] = attrgetter("send_now")) -> None:
+        self._line = line
         self._cohorts: dict[Hashable, Cohort] = {}
         self._listeners: dict[State, dict[Topic, Audience]] = {}
 
@@ -146,7 +157,7 @@ class Subscriptions:
         key = _key(subscriptions, session)
         cohort = self._cohorts.get(key)
         if cohort is None:
-            cohort = self._cohorts[key] = Cohort(dict(subscriptions), session.form)
+            cohort = self._cohorts[key] = Cohort(dict(subscriptions), session.form, self._line)
             for state, topic in cohort.topics.items():
                 self._listeners.setdefault(state, {}).setdefault(topic, Audience()).add(cohort, state)
         session.cohort = cohort

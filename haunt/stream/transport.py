@@ -10,6 +10,7 @@ import asyncio
 import socket
 import struct
 import sys
+from array import array
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -37,11 +38,13 @@ class Transport(Protocol):
     `blocked` while bytes wait for it, `waiting` how many, `progress` counts those it took while it was sent to by
     `send`, `confirmed` all that it has confirmed, where the system tells. `send_now` is for
     whoever sends the same to many: only while not blocked; returns how many bytes were taken, raises OSError,
-    and leaves the rest to `keep`. After `finish` nothing may be sent: the client sees the end where the kind of
-    transport can show it, and may finish speaking.
+    and leaves the rest to `keep`. Or they send to the socket that the one number in `descriptor` names: it is -1 where
+    they may not, and from the moment the socket is closed. After `finish` nothing may be sent: the client sees the
+    end where the kind of transport can show it, and may finish speaking.
     """
 
     send_now: Callable[[bytes], int]
+    descriptor: array[int]
 
     @property
     def blocked(self) -> bool: ...
@@ -98,12 +101,13 @@ def confirmed_bytes(taken: socket.socket) -> int | None:
 class SocketTransport:
     """A plain TCP socket on the event loop."""
 
-    __slots__ = ("_buffer", "_early", "_loop", "_receiver", "_socket", "progress", "send_now")
+    __slots__ = ("_buffer", "_early", "_loop", "_receiver", "_socket", "descriptor", "progress", "send_now")
 
     def __init__(self, taken: socket.socket, early: bytes) -> None:
         self._socket = taken
         # Bound to the socket, not to its descriptor: a closed descriptor's number may belong to another client.
         self.send_now: Callable[[bytes], int] = taken.send
+        self.descriptor = array("i", [taken.fileno()])
         self._early = early
         self._loop = asyncio.get_running_loop()
         self._buffer: bytearray | None = None
@@ -170,6 +174,7 @@ class SocketTransport:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self._buffer = None
         self._receiver = None
+        self.descriptor[0] = -1
         self._socket.close()
 
     def _on_readable(self) -> None:
@@ -211,7 +216,17 @@ class SocketTransport:
 class StreamTransport:
     """The same over Tornado's stream: for TLS, and as the fallback that needs nothing private."""
 
-    __slots__ = ("_loop", "_reading", "_receiver", "_stream", "_written", "progress", "send_now", "waiting")
+    __slots__ = (
+        "_loop",
+        "_reading",
+        "_receiver",
+        "_stream",
+        "_written",
+        "descriptor",
+        "progress",
+        "send_now",
+        "waiting",
+    )
 
     def __init__(self, stream: IOStream) -> None:
         self._stream = stream
@@ -220,6 +235,7 @@ class StreamTransport:
         self._reading: asyncio.Task[None] | None = None
         self._written: asyncio.Future[None] | None = None
         self.send_now: Callable[[bytes], int] = self._send_now
+        self.descriptor = array("i", [-1])
         self.waiting = 0
         self.progress = 0
 

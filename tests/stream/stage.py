@@ -110,7 +110,8 @@ class Desk:
 
     def __init__(self, clock: Clock | None = None, **settings: Any) -> None:
         self.clock = clock or FakeClock()
-        self.haunt = Haunt(configured(**settings), self.clock)
+        stream = {"io_uring": False, **settings.pop("stream", {})}
+        self.haunt = Haunt(configured(stream=stream, **settings), self.clock)
         self.relays: dict[str, Relay] = {}
         self._trades = 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from operator import attrgetter
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from haunt.stream.session import Session
 from haunt.stream.subscriptions import Subscription, Subscriptions
 
 from .stage import SlowClock
-from .wire import FakeWire
+from .wire import FakeBatch, FakeWire
 
 SYMBOLS = ("btc", "eth")
 CHANNELS = frozenset({"price", "signal"})
@@ -69,16 +70,22 @@ class Client:
 class History(RuleBasedStateMachine):
     """What happens within one turn of the event loop, and turns in which a flush under way goes on by one slice."""
 
+    batched = False
+
     def __init__(self) -> None:
         super().__init__()
         self.clock = SlowClock()
         self.loop = asyncio.new_event_loop()
         self.sizes, fanout.SLICE, fanout.COHORTS = (fanout.SLICE, fanout.COHORTS), 1, 1
-        self.index = Subscriptions()
+        batch = FakeBatch() if self.batched else None
+        self.index = Subscriptions(attrgetter("descriptor" if batch else "send_now"))
         self.prices = dict.fromkeys(SYMBOLS, 0)
         self.signals: list[str] = []
-        self.deliver = Fanout(self.index, self.encode, clock=self.clock)
+        self.deliver = Fanout(self.index, self.encode, batch=batch, clock=self.clock)
         self.clients = [Client(self.index, self.deliver, self.clock) for _ in range(CLIENTS)]
+        # The first is one of those that have no descriptor.
+        for client in self.clients[1:] if batch else ():
+            batch.add(client.wire)
         self.now = []
 
     def encode(self, topic):
@@ -169,5 +176,14 @@ class History(RuleBasedStateMachine):
             assert [number for number in client.numbers("signal", symbol) if number >= since] == expected
 
 
+class BatchedHistory(History):
+    """The same where a slice is one call."""
+
+    batched = True
+
+
 TestHistory = History.TestCase
-TestHistory.settings = settings(max_examples=600, stateful_step_count=50, deadline=None, derandomize=True)
+TestBatchedHistory = BatchedHistory.TestCase
+TestHistory.settings = TestBatchedHistory.settings = settings(
+    max_examples=400, stateful_step_count=50, deadline=None, derandomize=True
+)

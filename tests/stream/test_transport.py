@@ -265,3 +265,13 @@ async def test_a_stream_that_is_still_writing_is_used_as_it_is():
     transport.close()
     other.close()
     await asyncio.sleep(0.01)
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_closed_socket_has_no_descriptor_that_another_client_may_have_by_now(lines, kind):
+    line = lines(kind)
+    descriptor = line.transport.descriptor
+    assert (descriptor[0] >= 0) == isinstance(line.transport, SocketTransport)
+    line.transport.close()
+    assert descriptor[0] == -1

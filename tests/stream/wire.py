@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
 import socket
 import struct
 import time
+from array import array
 from collections.abc import Callable, Mapping
+from errno import EAGAIN, EBADF, ECONNRESET
 from typing import Any, NamedTuple, TypeAlias
 
 from haunt.stream.session import Session
@@ -219,10 +222,39 @@ class RawClient:
                     self.raw(frame(CLOSE, found.payload))
 
 
+class FakeBatch:
+    """Sends to fake wires by the numbers of their descriptors, as io_uring does to sockets."""
+
+    def __init__(self) -> None:
+        self._wires: list[FakeWire] = []
+
+    def add(self, wire: FakeWire) -> None:
+        wire.descriptor[0] = len(self._wires)
+        self._wires.append(wire)
+
+    def address(self, data: bytes) -> int:
+        return ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
+
+    def send(self, descriptors: bytes, addresses: memoryview[int], lengths: memoryview[int]) -> list[int]:
+        numbers = memoryview(descriptors).cast("i")
+        return [self._send(*one) for one in zip(numbers, addresses, lengths, strict=True)]
+
+    def _send(self, number: int, address: int, length: int) -> int:
+        if number < 0:
+            return -EBADF
+        try:
+            return self._wires[number].send_now(ctypes.string_at(address, length))
+        except BlockingIOError:
+            return -EAGAIN
+        except OSError:
+            return -ECONNRESET
+
+
 class FakeWire:
     """What a session writes to: takes everything until `block`, and keeps what comes then until `drain`."""
 
     def __init__(self) -> None:
+        self.descriptor = array("i", [-1])
         self.blocked = False
         self.closed: tuple[int | None, str] | None = None
         self.lost = False
