@@ -11,8 +11,8 @@ BATCH = 1_000
 class Histogram:
     """Counts values by the ascending `bounds` they are not above.
 
-    It is told of every flush, so a value is only noted; they are sorted and counted a thousand at once, which takes less
-    than to find the place of each.
+    It is told of every flush, so a value is only noted; they are sorted and counted a thousand at once, which takes
+    less than to find the place of each.
     """
 
     __slots__ = ("_counts", "_fresh", "_total", "bounds")
