@@ -95,9 +95,7 @@ def read(path: str | Path) -> Document:
         with open(path, "rb") as opened:
             content = opened.read(LARGEST + 1)
     except FileNotFoundError:
-        raise refusal(
-            file, "there is no such file; name another, or start from the annotated config.yaml of Haunt"
-        ) from None
+        raise refusal(file, "there is no such file; name another, or let `haunt init` write one") from None
     except IsADirectoryError:
         raise refusal(file, "is a directory; name the file in it") from None
     except (OSError, ValueError) as error:
@@ -109,7 +107,7 @@ def read(path: str | Path) -> Document:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise refusal(file, f"is not UTF-8 text (byte 0x{content[error.start]:02x})", line) from None
+        raise refusal(file, f"is not UTF-8 text (byte 0x{content[error.start]:02x}); save it as UTF-8", line) from None
     return parse(text, file)
 
 
@@ -118,7 +116,7 @@ def parse(text: str, file: str) -> Document:
     document = Document(file)
     root = compose(text, file)
     if root is None or _is_null(root):
-        raise refusal(file, "is empty; start from the annotated config.yaml of Haunt")
+        raise refusal(file, "is empty; start from what `haunt init` writes")
     data = _plain(root, (), document)
     if isinstance(data, dict):
         document.data = data

@@ -73,7 +73,12 @@ def _instances(document: Document, kind: Kind, registry: Registry, broken: list[
     if data is None:
         return
     if not isinstance(data, dict):
-        document.report((section,), MAPPING.format(value=shown(data)))
+        first = (
+            f", each name as a line '{data[0]}:'"
+            if isinstance(data, list) and data and isinstance(data[0], str)
+            else ""
+        )
+        document.report((section,), MAPPING.format(value=shown(data)) + first)
         return
     for name, given in data.items():
         if not re.fullmatch(INSTANCE_NAME, name):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from itertools import islice
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, RootModel, ValidationError
 
-from haunt.config.document import Data, Document, Key
+from haunt.config.document import FLOAT, INTEGER, Data, Document, Key
 from haunt.config.tree import printable
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ SENTENCES = {
 }
 ABSENT: Data = {"no": "value"}
 MOST_COMPARED = 1_000  # one word against a thousand takes 2 ms
+SAID = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 SECRET = {"token", "password", "secret", "api_key"}
 
 
@@ -156,9 +159,28 @@ def _sentence(detail: ErrorDetails, key: Key, model: type[BaseModel], also: Iter
         return rule + ("" if says_value else f", not {text}") + semicolon + advice
     if kind in SENTENCES:
         guess = did_you_mean(value, _choices(context)) if isinstance(value, str) and not secret else ""
-        return SENTENCES[kind].format_map({**_numbers(context), "value": text}) + guess
+        return SENTENCES[kind].format_map({**_numbers(context), "value": text}) + (guess or _cure(kind, value))
     description = _description(model, key)
     return f"cannot be {text}" + (f"; it is described as: {description}" if description else "")
+
+
+def _cure(kind: str, value: object) -> str:
+    """What to do about a text where something else must be, if that can be told."""
+    rule = SENTENCES[kind]
+    if not isinstance(value, str):
+        return ""
+    if "${" in value:
+        return "; nothing is filled in here: set a variable such as HAUNT_SERVER__PORT in the environment"
+    whole = INTEGER.fullmatch(value)
+    if (rule in (WHOLE, NUMBER) and whole) or (rule == NUMBER and FLOAT.fullmatch(value) and isfinite(float(value))):
+        return "; write it without quotes"
+    if rule == NUMBER and re.fullmatch(r"[0-9]+,[0-9]+", value):
+        return f"; write it with a point: {value.replace(',', '.')}"
+    if rule == BOOLEAN and value.lower() in SAID:
+        return f"; write {SAID[value.lower()]}"
+    if rule == MAPPING and ":" in value:
+        return "; put a space after the ':'"
+    return ""
 
 
 def _joined(sentences: list[str]) -> str:

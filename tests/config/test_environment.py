@@ -79,7 +79,7 @@ def test_other_variables_are_not_haunts(load_text: Load, variable: str) -> None:
         ("HAUNT_SERVER__PROT", "1", "server.prot: unknown option; did you mean 'port'?"),
         ("HAUNT_SERVER__PORT", "x", "server.port: must be a whole number, not 'x'"),
         ("HAUNT_SERVER__PORT", "012", "server.port: must be a whole number, not '012'"),
-        ("HAUNT_STREAM__COMPRESSION", "yes", "stream.compression: must be true or false, not 'yes'"),
+        ("HAUNT_STREAM__COMPRESSION", "yes", "stream.compression: must be true or false, not 'yes'; write true"),
         ("HAUNT_SERVER__TOKEN", " ", "server.token: is empty; give it a value, null for none, or unset it"),
         ("HAUNT_SERVER__PORT__X", "1", "server.port.x: cannot be set: server.port holds no 'name: value' lines"),
         ("HAUNT_SYMBOLS__SOL", "null", "symbols.sol: cannot be set: symbols holds no 'name: value' lines"),

@@ -19,7 +19,7 @@ from haunt.plugin.registry import Registry
 Load = Callable[..., Config]
 Problems = Callable[..., list[str]]
 
-NO_SUCH_FILE = "there is no such file; name another, or start from the annotated config.yaml of Haunt"
+NO_SUCH_FILE = "there is no such file; name another, or let `haunt init` write one"
 SHORTEST = "symbols: [btc]\nsources: {southex: }\n"
 
 

@@ -51,7 +51,7 @@ SECTIONS = [
     ("server:\n  host: 127.0.0.1\n  port: 70000", 3, "server.port: must be at most 65535, not 70000"),
     ("server: {port: -1}", 1, "server.port: must be at least 0, not -1"),
     ("server: {port: abc}", 1, "server.port: must be a whole number, not 'abc'"),
-    ("server: {port: '3000'}", 1, "server.port: must be a whole number, not '3000'"),
+    ("server: {port: '3000'}", 1, "server.port: must be a whole number, not '3000'; write it without quotes"),
     ("server: {port: 3e3}", 1, "server.port: must be a whole number, not 3000.0"),
     ("server: {port: 0x1f}", 1, "server.port: must be a whole number, not '0x1f'"),
     ("server: {port: 012}", 1, "server.port: must be a whole number, not '012'"),
@@ -99,7 +99,7 @@ SECTIONS = [
     ("limits: {idle_timeout: 1e400}", 1, "limits.idle_timeout: must be a number, not '1e400'"),
     ("limits: {idle_timeout: 5 minutes}", 1, "limits.idle_timeout: must be a number, not '5 minutes'"),
     ("limits: {idle_timeout: on}", 1, "limits.idle_timeout: must be a number, not 'on'"),
-    ("stream: {compression: no}", 1, "stream.compression: must be true or false, not 'no'"),
+    ("stream: {compression: no}", 1, "stream.compression: must be true or false, not 'no'; write false"),
     ("stream: {compression: 1}", 1, "stream.compression: must be true or false, not 1"),
     ("stream: {orderbook_depth: 101}", 1, "stream.orderbook_depth: must be at most 100, not 101"),
     ("price: {clamp: 0.6}", 1, "price.clamp: must be at most 0.5, not 0.6"),
@@ -161,7 +161,7 @@ INSTANCES = [
         1,
         "sources: no source can run; name at least one that is not `enabled: false`",
     ),
-    ("sources: [southex]", 1, "sources: must be 'name: value' lines, not a list"),
+    ("sources: [southex]", 1, "sources: must be 'name: value' lines, not a list, each name as a line 'southex:'"),
     (
         "sources:\n  southexx:",
         2,
@@ -180,7 +180,11 @@ INSTANCES = [
         2,
         "sources.My-Venue: a name here must be up to 32 of the letters a-z, digits and _",
     ),
-    ("sources:\n  southex:\n    enabled: no", 3, "sources.southex.enabled: must be true or false, not 'no'"),
+    (
+        "sources:\n  southex:\n    enabled: no",
+        3,
+        "sources.southex.enabled: must be true or false, not 'no'; write false",
+    ),
     ("sources:\n  southex: {plugin: [a]}", 2, "sources.southex.plugin: must be text, not a list"),
     ("sources:\n  northex:\n    depth: 9", 2, "sources.northex.url: must be set"),
     ("sources:\n  southex:\n    dept: 9", 3, "sources.southex.dept: unknown option; did you mean 'depth'?"),
@@ -228,8 +232,8 @@ INSTANCES = [
 ]
 
 YAML = [
-    ("", None, "is empty; start from the annotated config.yaml of Haunt"),
-    ("# nothing\n---\n", None, "is empty; start from the annotated config.yaml of Haunt"),
+    ("", None, "is empty; start from what `haunt init` writes"),
+    ("# nothing\n---\n", None, "is empty; start from what `haunt init` writes"),
     ("- btc", None, "must be 'section:' lines with options under them, such as server, symbols and sources"),
     ("just words", None, "must be 'section:' lines with options under them, such as server, symbols and sources"),
     ("server:\n\tport: 1", 2, "there is a tab here; YAML is indented with spaces"),
@@ -244,8 +248,8 @@ YAML = [
     ("server: {}\n---\nserver: {}", 2, "a second document begins here ('---'); a configuration is one"),
     ('server: {host: "\\UFFFFFFFF"}', None, "holds an escape or a directive that no YAML can mean"),
     ("server:\n  host: a\0b", 2, "holds a character that is not text (U+0000)"),
-    (b"server:\n  host: caf\xe9", 2, "is not UTF-8 text (byte 0xe9)"),
-    ("a: 1".encode("utf-16"), 1, "is not UTF-8 text (byte 0xff)"),
+    (b"server:\n  host: caf\xe9", 2, "is not UTF-8 text (byte 0xe9); save it as UTF-8"),
+    ("a: 1".encode("utf-16"), 1, "is not UTF-8 text (byte 0xff); save it as UTF-8"),
 ]
 
 REFUSED = [
