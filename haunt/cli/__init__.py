@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from difflib import get_close_matches
 from importlib import import_module
 
@@ -73,5 +74,8 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="haunt")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Haunt brings the crypto market to any program over one WebSocket."""
+    if os.environ.get("NO_COLOR"):  # see no-color.org; Rich knows it, Click does not
+        ctx.color = False

@@ -95,3 +95,11 @@ def test_probe_asks_the_venues(tmp_path: Path) -> None:
     result = examined(tmp_path, GOOD.replace("simulator: ", nowhere), "--probe")
     assert result.exit_code == 1
     assert "0 of 2 addresses answer" in result.stdout
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_colours_are_for_terminals_that_want_them(tmp_path: Path, no_color: str, coloured: bool) -> None:
+    (tmp_path / "haunt.yaml").write_text(GOOD)
+    asked = ["doctor", str(tmp_path / "haunt.yaml")]
+    result = CliRunner().invoke(main, asked, color=True, env={"NO_COLOR": no_color})
+    assert ("\x1b[" in result.stdout) == coloured
