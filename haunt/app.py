@@ -263,7 +263,7 @@ class Haunt:
             clients=self.clients,
             admission=Admission(
                 host=server.host,
-                token=server.token,
+                token=server.revealed("token"),
                 allowed_origins=server.allowed_origins,
                 allowed_hosts=server.allowed_hosts,
                 connections=limits.connections or most_connections(),

@@ -108,13 +108,16 @@ STRANGERS = [
 """`wreck` cannot be imported."""
 
 
+SECRETS = {"SECRET": "secret", "EVERYONE": "everyone", "OPERATOR": "operator"}
+
+
 @asynccontextmanager
 async def running(folder: Path, configuration: str = SIMULATED) -> AsyncIterator[Haunt]:
     """A Haunt on a free port with the installed plugins and the strangers above."""
     file = folder / "haunt.yaml"
     file.write_text(configuration, encoding="utf-8")
     registry = Registry([*metadata.entry_points(group=GROUP), *STRANGERS])
-    haunt = Haunt(load(file, registry, {}))
+    haunt = Haunt(load(file, registry, SECRETS))
     await haunt.start()
     try:
         yield haunt

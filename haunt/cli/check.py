@@ -78,6 +78,8 @@ async def probed(config: Config) -> list[Probe]:
 
 def _print(file: str, config: Config, probes: Iterable[Probe]) -> None:
     click.echo("\n".join([f"{file}: no mistakes", *summary(config)]))
+    for warning in config.warnings:
+        click.echo(f"warning: {warning}", err=True)
     for broken in config.broken:
         click.echo(
             f"warning: {broken.kind} {broken.name} will not run: plugin {broken.plugin}: {broken.reason}", err=True

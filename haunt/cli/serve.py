@@ -45,6 +45,8 @@ def run(file: str, environ: Mapping[str, str], started: Callable[[Haunt], None] 
         click.echo(error, err=True)
         sys.exit(EX_CONFIG)
     log = console.start(config.log.format, config.log.level, config.log.levels, secrets=config.secrets)
+    for warning in config.warnings:
+        logger.warning("%s; it is used all the same", warning)
     try:
         asyncio.run(_serve(config, log, started))
     except HauntError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -34,7 +34,7 @@ class Document:
     """Data with the place of each part and the problems found so far.
 
     `variables` names the environment variable that set a part; `spoiled` parts were refused already, so
-    nothing more is said of them.
+    nothing more is said of them. `secrets` are shown nowhere; `warnings` do not keep Haunt from starting.
     """
 
     file: str
@@ -43,6 +43,9 @@ class Document:
     variables: dict[Key, str] = field(default_factory=dict)
     spoiled: set[Key] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    secrets: dict[Key, str] = field(default_factory=dict)
 
     @property
     def is_full(self) -> bool:
@@ -54,7 +57,18 @@ class Document:
         if any(key[:length] in self.spoiled for length in range(len(key) + 1)):
             return
         file, known_line = self._place(key)
-        self.problems.append(Problem(file, line or known_line, dotted(key), message))
+        self.problems.append(Problem(file, line or known_line, dotted(key), self.hide(message)))
+
+    def warn(self, key: Key, message: str) -> None:
+        """Add what is no mistake and yet wants mending."""
+        file, line = self._place(key)
+        self.warnings.append(Problem(file, line, dotted(key), message))
+
+    def hide(self, text: str) -> str:
+        """The text without the secrets found so far."""
+        for secret in sorted(self.secrets.values(), key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
 
     def spoil(self, key: Key, message: str, *, line: int | None = None) -> None:
         """Report, and say no more about this part."""

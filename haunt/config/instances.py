@@ -120,7 +120,11 @@ def _instance(
     try:
         options = validate(options_class(cls), theirs, document, key, also=RESERVED)
     except Exception as error:  # a bug in the plugin's own validators: the file is not to blame
-        return Broken(kind, name, plugin, f"its check of the options raised {described(error)}") if enabled else None
+        return (
+            Broken(kind, name, plugin, document.hide(f"its check of the options raised {described(error)}"))
+            if enabled
+            else None
+        )
     return _Instance(name, plugin, enabled, record, options) if options is not None else None
 
 

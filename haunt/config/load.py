@@ -24,6 +24,7 @@ def load(path: str | Path, registry: Registry, environ: Mapping[str, str]) -> Co
     left out and listed in `Config.broken`.
     """
     document = read(path)
+    document.environ = environ
     override(document, environ)
     config = _config(document, registry)
     document.raise_problems()
@@ -51,6 +52,8 @@ def _config(document: Document, registry: Registry) -> Config:
         indicators=indicators,
         broken=tuple(broken),
         plugins=tuple(registry.records()),
+        secrets=frozenset(document.secrets.values()),
+        warnings=tuple(document.warnings),
     )
 
 

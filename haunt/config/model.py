@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, WithJsonSchema
 
 from haunt.config import loggers
 from haunt.config.problems import unknown
+from haunt.errors import Problem
 from haunt.market.composite import Method
 from haunt.market.symbols import Symbol
 from haunt.plugin.indicator import Indicator, IndicatorOptions, Timeframe
@@ -20,7 +21,6 @@ from haunt.plugin.source import Source, SourceOptions
 
 SYMBOL_NAME = r"[a-z0-9][a-z0-9._-]{0,31}"
 INSTANCE_NAME = r"[a-z0-9_]{1,32}"
-TOKEN = r"[!-~]+"
 
 
 def _host(host: str) -> str:
@@ -35,8 +35,8 @@ def _host(host: str) -> str:
     return host
 
 
-def _token(token: str) -> str:
-    if not re.fullmatch(TOKEN, token):
+def _token(token: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]+", token.get_secret_value()):
         raise ValueError("must be visible ASCII characters without spaces; it travels in a header")
     return token
 
@@ -91,16 +91,12 @@ class Server(Section):
         "127.0.0.1", description="Address to listen on: 127.0.0.1 = this computer alone, 0.0.0.0 = every network."
     )
     port: int = Field(3000, ge=0, le=65535, description="Port to listen on; 0 = any free one, named in the log.")
-    token: (
-        Annotated[str, AfterValidator(_token), WithJsonSchema({"type": "string", "pattern": f"^{TOKEN}$"})] | None
-    ) = Field(
+    token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
         None,
-        repr=False,
         description="Clients must show it as `Authorization: Bearer …` or `?token=…`; null = everyone may connect.",
     )
-    admin_token: Annotated[str, AfterValidator(_token)] | None = Field(
+    admin_token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
         None,
-        repr=False,
         description="Shown as `Authorization: Bearer …` it opens what is the operator's; null = nobody may.",
     )
     allowed_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(
@@ -110,6 +106,11 @@ class Server(Section):
         (),
         description="Host names this server answers to besides localhost; '*' = all, as is [] off 127.0.0.1.",
     )
+
+    def revealed(self, option: Literal["token", "admin_token"]) -> str | None:
+        """The secret itself."""
+        secret: SecretStr | None = getattr(self, option)
+        return None if secret is None else secret.get_secret_value()
 
 
 class Limits(Section):
@@ -290,8 +291,6 @@ class Config:
     broken: tuple[Broken, ...]
     plugins: tuple[PluginRecord, ...] = field(default=(), compare=False)
     """All that are installed, as they stood when this was read."""
-
-    @property
-    def secrets(self) -> frozenset[str]:
-        """What must be shown to nobody."""
-        return frozenset(filter(None, (self.server.token,)))
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """What must be shown to nobody."""
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 from pydantic import BaseModel, RootModel, ValidationError
 
 from haunt.config.document import FLOAT, INTEGER, Data, Document, Key
+from haunt.config.secrets import fill_in
 from haunt.config.tree import printable
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def validate(model: type[Model], data: Data, document: Document, key: Key, *, al
     `also` are names known there that are not the model's. What a plugin's own validator raises by mistake
     (anything but ValueError and AssertionError) passes through.
     """
+    data = fill_in(model, data, document, key)
     try:
         # YAML's core types are JSON's, and pydantic is strict and yet takes lists for tuples only with JSON.
         return model.model_validate_json(json.dumps(data), strict=True)
@@ -82,7 +84,9 @@ def validate(model: type[Model], data: Data, document: Document, key: Key, *, al
         found: dict[Key, list[str]] = {}
         for detail in error.errors(include_url=False):
             here = _place(detail, data)
-            found.setdefault(here, []).append(_sentence(detail, here, model, also))
+            found.setdefault(here, []).append(
+                _sentence(detail, here, model, also, secret=key + here in document.secrets)
+            )
         for here, sentences in found.items():
             document.report(key + here, _joined(list(dict.fromkeys(sentences))))
         return None
@@ -139,10 +143,10 @@ def _inside(data: Data, part: str | int) -> Data:
     return ABSENT
 
 
-def _sentence(detail: ErrorDetails, key: Key, model: type[BaseModel], also: Iterable[str]) -> str:
+def _sentence(detail: ErrorDetails, key: Key, model: type[BaseModel], also: Iterable[str], *, secret: bool) -> str:
     kind, value = detail["type"], detail["input"]
     context = detail.get("ctx", {})
-    secret = bool(key) and key[-1] in SECRET
+    secret = secret or (bool(key) and key[-1] in SECRET)
     text = "the value given" if secret else shown(value)
     if kind == "extra_forbidden":
         models = _models_at(model, key[:-1])

@@ -21,6 +21,13 @@ DIALECT = "http://json-schema.org/draft-07/schema#"  # the newest that editors' 
 NULL: Schema = {"type": "null"}
 ANYTHING: Schema = {"type": ["object", "null"]}
 NAMES_PLUGIN: Schema = {"type": "object", "required": ["plugin"], "properties": {"plugin": {"type": "string"}}}
+REFERENCE: Schema = {
+    "type": "object",
+    "minProperties": 1,
+    "maxProperties": 1,
+    "additionalProperties": False,
+    "properties": {name: {"type": "string", "minLength": 1} for name in ("env", "file")},
+}
 NOT_ENABLED: Schema = {"type": "object", "required": ["enabled"], "properties": {"enabled": {"const": False}}}
 
 
@@ -39,7 +46,20 @@ class Untitled(GenerateJsonSchema):
         described = super().generate(schema, mode)
         for part in (described, *described.get("$defs", {}).values()):
             part.pop("title", None)
+        _refer_to_secrets(described)
         return described
+
+
+def _refer_to_secrets(part: Any) -> None:
+    """A secret is written as a reference."""
+    inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    if isinstance(part, dict) and part.get("format") == "password" and part.get("writeOnly"):
+        for keyword in ("type", "format", "writeOnly", "minLength", "maxLength"):
+            part.pop(keyword, None)
+        part.update(REFERENCE)
+        return
+    for one in inner:
+        _refer_to_secrets(one)
 
 
 def schema(registry: Registry) -> Schema:

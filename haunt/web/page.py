@@ -54,8 +54,8 @@ class Page(RequestHandler):
         server = self.haunt.config.server
         return Admission(
             host=server.host,
-            token=server.token,
-            admin_token=server.admin_token,
+            token=server.revealed("token"),
+            admin_token=server.revealed("admin_token"),
             allowed_origins=server.allowed_origins,
             allowed_hosts=server.allowed_hosts,
         )

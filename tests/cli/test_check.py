@@ -64,9 +64,13 @@ GOOD = "symbols: [btc, eth]\nsources: {check_works: }\n"
 
 def test_a_good_file_is_summed_up() -> None:
     result = check(
-        "server: {host: '::1', token: abc}\n" + GOOD + "indicators:\n  slow: {plugin: check_works, timeframe: 5m}\n"
-        "  off: {plugin: check_works, enabled: false}\n"
+        "server: {host: '::1', token: {env: SECRET}}\n"
+        + GOOD
+        + "indicators:\n  slow: {plugin: check_works, timeframe: 5m}\n"
+        "  off: {plugin: check_works, enabled: false}\n",
+        SECRET="house-key",
     )
+    assert "house-key" not in result.output
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
         "haunt.yaml: no mistakes",

@@ -16,7 +16,7 @@ from haunt.market.explain import Explanation
 from haunt.market.merged_book import Crossing
 from haunt.testing import eventually
 
-TOKEN = SIMULATED.replace("{port: 0}", "{port: 0, token: secret}")
+TOKEN = SIMULATED.replace("{port: 0}", "{port: 0, token: {env: SECRET}}")
 DISPUTED = Explanation(
     "btc", 100.0, 100.0, False, "hcp", 125.0, 124.375, 125.625, 0.625, "low", ["disputed"], 2.5, 1e9, 1, [],
     [Crossing("wild", "bids", 101.0)],

@@ -15,7 +15,7 @@ from haunt.cli.gaps import row
 from haunt.testing import eventually
 from haunt.web.health import health
 
-TOKEN = SIMULATED.replace("{port: 0}", "{port: 0, token: secret}")
+TOKEN = SIMULATED.replace("{port: 0}", "{port: 0, token: {env: SECRET}}")
 GAP = {
     "source": "kraken", "symbol": "btc", "market": "BTC/USD", "what": "data", "cause": "hung\x1b up",
     "began": 1_700_000_000_000, "ended": 1_700_000_090_000, "lasted": 90.0,

@@ -18,7 +18,7 @@ from haunt.cli.top import figures, look, samples
 from haunt.testing import eventually
 from haunt.web.health import health
 
-GUARDED = SIMULATED.replace("{port: 0}", "{port: 0, token: secret, admin_token: operator}")
+GUARDED = SIMULATED.replace("{port: 0}", "{port: 0, token: {env: SECRET}, admin_token: {env: OPERATOR}}")
 
 
 async def told(folder: Path, *arguments: str, configuration: str = SIMULATED, **environ: str) -> Result:

@@ -101,7 +101,7 @@ async def test_address_comes_from_the_environment_where_none_is_given():
 
 @pytest.mark.gen_test
 async def test_address_of_the_server_and_a_token_in_the_environment_do(tmp_path: Path):
-    async with running(tmp_path, SIMULATED.replace("{port: 0}", "{port: 0, token: secret}")) as haunt:
+    async with running(tmp_path, SIMULATED.replace("{port: 0}", "{port: 0, token: {env: SECRET}}")) as haunt:
         address = f"--url=http://localhost:{haunt.port}"
         process = await watching(address, "btc", "--count=1", environ={"HAUNT_TOKEN": "secret"})
         shown = await process.ended()

@@ -59,7 +59,7 @@ def test_a_plain_value_is_taken_as_it_is_and_a_quoted_one_as_text(
     if "\\t" in written:
         assert problems(TEXT, environ)[0].startswith("environment HAUNT_SERVER__TOKEN: server.token: must be visible")
     else:
-        assert load_text(TEXT, environ).server.token == value
+        assert load_text(TEXT, environ).server.revealed("token") == value
 
 
 def test_a_list_is_written_as_in_the_file(load_text: Load) -> None:

@@ -106,7 +106,9 @@ def test_a_configuration_cannot_be_changed(load_text: Load) -> None:
 
 
 def test_the_token_is_not_in_the_text_of_a_configuration(load_text: Load) -> None:
-    assert "hunter2" not in repr(load_text("server: {token: hunter2}\n" + SHORTEST))
+    config = load_text("server: {token: {env: MINE}}\n" + SHORTEST, {"MINE": "hunter2"})
+    assert config.secrets == {"hunter2"}
+    assert "hunter2" not in repr(config)
 
 
 def test_a_broken_plugin_is_not_the_files_mistake(load_text: Load) -> None:

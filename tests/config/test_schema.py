@@ -21,6 +21,7 @@ FITTING = [
     "symbols: [btc]\nsources: {southex: {plugin: northex, url: 'ws://x'}}\n",
     "symbols: [btc]\nsources: {southex: , gone: {enabled: false, what: ever}, ruin: {any: thing}}\nindicators:\n",
     "symbols: [btc]\nsources: {southex: {plugin: null, weight: 2}}\n",
+    BOTH + "server: {token: {env: PATH}, admin_token: null}",
 ]
 WRONG = [
     "symbols: [btc]",
@@ -43,7 +44,8 @@ WRONG = [
     BOTH + "indicators: {gauge: {timeframe: 1y}}",
     BOTH + "history: {keep: {1y: 1}}",
     BOTH + "server: {prot: 1}",
-    BOTH + "server: {token: 'two words'}",
+    BOTH + "server: {token: here}",
+    BOTH + "server: {admin_token: {env: A, file: b}}",
     BOTH + "servr: {}",
 ]
 
@@ -64,8 +66,8 @@ def test_the_schema_is_one(made: Schema) -> None:
 
 
 @pytest.mark.parametrize("text", FITTING)
-def test_what_loads_fits(text: str, mistakes: Callable[[str], int], load_text: Callable[[str], object]) -> None:
-    assert load_text(text)
+def test_what_loads_fits(text: str, mistakes: Callable[[str], int], load_text: Callable[..., object]) -> None:
+    assert load_text(text, {"PATH": "x"})
     assert mistakes(text) == 0
 
 

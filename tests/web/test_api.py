@@ -21,7 +21,7 @@ from haunt.web.api import RESOURCES
 
 NAMED = SIMULATED.replace("[btc, eth, usdt]", "{btc: {aliases: [xbt], tick: 0.01}, eth: , usdt: }")
 WITH_RSI = NAMED + "indicators:\n  rsi: {period: 3}\n  off: {plugin: rsi, enabled: false}\n"
-ADMIN = SIMULATED.replace("{port: 0}", "{port: 0, admin_token: secret, token: everyone}")
+ADMIN = SIMULATED.replace("{port: 0}", "{port: 0, admin_token: {env: SECRET}, token: {env: EVERYONE}}")
 MINUTE = 60_000
 
 
@@ -265,7 +265,9 @@ async def test_another_method_is_told_which_there_are(tmp_path: Path, method: st
     [("https://app.example", True), ("http://localhost:8000", True), ("https://evil.example", False)],
 )
 async def test_a_page_reads_the_api_where_it_may_connect(tmp_path: Path, origin: str, reads: bool):
-    configuration = SIMULATED.replace("{port: 0}", "{port: 0, token: secret, allowed_origins: ['https://app.example']}")
+    configuration = SIMULATED.replace(
+        "{port: 0}", "{port: 0, token: {env: SECRET}, allowed_origins: ['https://app.example']}"
+    )
     async with running(tmp_path, configuration) as haunt:
         page = {"Origin": origin}
         asked = await get(haunt, "/api/symbols", method="OPTIONS", headers=page)

@@ -94,5 +94,5 @@ async def test_two_servers_in_one_process_count_for_themselves(tmp_path: Path):
     ],
 )
 async def test_it_is_for_those_who_have_the_token(tmp_path: Path, headers: Mapping[str, str], status: int):
-    async with running(tmp_path, SIMULATED.replace("{port: 0}", "{port: 0, token: secret}")) as haunt:
+    async with running(tmp_path, SIMULATED.replace("{port: 0}", "{port: 0, token: {env: SECRET}}")) as haunt:
         assert (await get(haunt, "/metrics", headers=headers)).code == status

@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from serving import HAUNT, serving
-from strangers import SIMULATED, running
+from strangers import SECRETS, SIMULATED, running
 from web import ask, get
 
 from haunt.market.candles import Candle
@@ -23,7 +23,7 @@ from haunt.web.openapi import document
 
 OPENAPI = json.loads(json.dumps(document(RESOURCES)))
 SCHEMATHESIS = Path(sys.prefix) / "bin" / "schemathesis"
-CONFIGURATION = SIMULATED.replace("{port: 0}", "{port: 0, admin_token: secret}")
+CONFIGURATION = SIMULATED.replace("{port: 0}", "{port: 0, admin_token: {env: SECRET}}")
 INDICATORS = "indicators: {rsi: {timeframe: 1s}}\n"
 ADMIN = {"Authorization": "Bearer secret"}
 # What is free to be named in a configuration.
@@ -85,7 +85,7 @@ def test_schemathesis_finds_nothing_that_the_document_does_not_allow(tmp_path: P
     (tmp_path / "haunt.yaml").write_text(CONFIGURATION + INDICATORS)
     (tmp_path / "names.toml").write_text(NAMES)
     command = [HAUNT, "serve", tmp_path / "haunt.yaml"]
-    with serving(command, tmp_path / "log", environ={}, cwd=tmp_path) as server:
+    with serving(command, tmp_path / "log", environ=SECRETS, cwd=tmp_path) as server:
         server.wait_for(re.compile("SIMULATED"))
         found = subprocess.run(
             [

@@ -114,7 +114,7 @@ async def test_gaps_are_found_by_symbol_and_source_and_whether_they_last(tmp_pat
 @pytest.mark.gen_test
 @pytest.mark.parametrize(("headers", "status"), [({}, 401), ({"Authorization": "Bearer secret"}, 200)])
 async def test_market_data_is_for_those_who_have_the_token_and_health_is_for_all(tmp_path: Path, headers, status: int):
-    configuration = SIMULATED.replace("{port: 0}", "{port: 0, token: secret}")
+    configuration = SIMULATED.replace("{port: 0}", "{port: 0, token: {env: SECRET}}")
     async with running(tmp_path, configuration) as haunt:
         assert (await get(haunt, "/api/explain/btc", headers=headers)).code == status
         assert (await get(haunt, "/api/gaps", headers=headers)).code == status

@@ -53,7 +53,7 @@ async def test_it_is_not_ready_before_its_start_is_done_nor_while_it_stops(tmp_p
 
 @pytest.mark.gen_test
 async def test_it_is_told_to_those_without_the_token_but_not_to_pages_that_rebound_their_name(tmp_path: Path):
-    async with running(tmp_path, SIMULATED.replace("{port: 0}", "{port: 0, token: secret}")) as haunt:
+    async with running(tmp_path, SIMULATED.replace("{port: 0}", "{port: 0, token: {env: SECRET}}")) as haunt:
         await eventually(lambda: not obstacles(haunt))
         assert (await get(haunt, "/ready")).code == 200
         assert (await get(haunt, "/ready", headers={"Host": "evil.example"})).code == 403
