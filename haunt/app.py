@@ -15,6 +15,7 @@ from tornado.web import Application
 
 from haunt.clock import Clock
 from haunt.config.model import Broken, Config, SourceConfig
+from haunt.market.backfill import Backfill
 from haunt.market.gaps import Gaps
 from haunt.market.history import History
 from haunt.market.market import Market
@@ -81,6 +82,15 @@ class Haunt:
             clock=self.clock,
         )
         self.supervisor = Supervisor(clock=self.clock)
+        self.backfill = Backfill(
+            market=self.market,
+            signals=self.signals,
+            history=self.history,
+            symbols=self.symbols,
+            find_source=self.supervisor.source,
+            minutes=config.history.backfill,
+            clock=self.clock,
+        )
         self.relays: dict[str, Relay] = {}
         self.budgets = Budgets()
         self.rates = Rates()
@@ -109,6 +119,7 @@ class Haunt:
         self._sockets: list[socket.socket] = []
         self._periodic: list[PeriodicCallback] = []
         self._remembering: asyncio.Task[None] | None = None
+        self._filling: asyncio.Task[None] | None = None
 
     # -- life
 
@@ -128,11 +139,13 @@ class Haunt:
             max_body_size=65_536,
         )
         self._server.add_sockets(self._sockets)
-        await recall(self.signals, self.history, self._symbol_names, self.clock)
+        await recall(self.signals, self.history, self._symbol_names, self.clock, hold=self.config.history.backfill > 0)
         self._remembering = asyncio.create_task(
             remember(self.signals, self.history, self.config.history.flush_interval), name="history"
         )
         self._remembering.add_done_callback(_report_end)
+        self._filling = asyncio.create_task(self.backfill.run(), name="back-fill")
+        self._filling.add_done_callback(_report_end_of_filling)
         self._periodic = [PeriodicCallback(self.market.tick, TICK_MS), PeriodicCallback(self.clients.sweep, TICK_MS)]
         self._periodic.append(PeriodicCallback(self._look_at_rates, RATE_MS))
         if self.config.stream.status_interval:
@@ -164,6 +177,9 @@ class Haunt:
             await self._server.close_all_connections()
 
     async def _stop_market(self) -> None:
+        if self._filling is not None:
+            self._filling.cancel()
+            await asyncio.wait([self._filling])
         await self.supervisor.stop_all()
         if self._remembering is not None:
             self._remembering.cancel()
@@ -293,6 +309,11 @@ def _intervals(config: Config) -> Mapping[str, float]:
 def _report_end(remembering: asyncio.Task[None]) -> None:
     if not remembering.cancelled():
         logger.error("The history is no longer written; restart Haunt", exc_info=remembering.exception())
+
+
+def _report_end_of_filling(filling: asyncio.Task[None]) -> None:
+    if not filling.cancelled() and filling.exception() is not None:
+        logger.error("Nothing is back-filled any more; restart Haunt", exc_info=filling.exception())
 
 
 def _log_request(handler: Any) -> None:

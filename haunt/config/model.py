@@ -217,6 +217,9 @@ class History(Section):
         {"1m": 30, "5m": 90, "15m": 180, "1h": 730, "4h": 3_650, "1d": 0},
         description="The candles made of every symbol, and the days each is kept; 0 = for ever.",
     )
+    backfill: int = Field(
+        720, ge=0, le=1_000, description="Minutes before the start whose candles are asked of the venues; 0 = none."
+    )
     flush_interval: float = Field(1, ge=0.1, le=60, description="Seconds between two writings; a crash loses so much.")
 
 

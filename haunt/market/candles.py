@@ -28,7 +28,8 @@ def candle_start(moment: int, length: int) -> int:
 
 class Candle(NamedTuple):
     """One interval. `start` is milliseconds UTC, `volume` is in base units; `filled`: no price came in it,
-    so it repeats the close of the candle before. `gap`: for a time a market of the symbol was missing."""
+    so it repeats the close of the candle before. `gap`: for a time a market of the symbol was missing.
+    `backfilled`: it is made of the venues' own candles, since Haunt heard nothing then."""
 
     start: int
     open: float
@@ -39,6 +40,7 @@ class Candle(NamedTuple):
     filled: bool = False
     gap: bool = False
     volume_usd: float = 0.0
+    backfilled: bool = False
 
 
 class CandleSeries:
@@ -68,6 +70,14 @@ class CandleSeries:
         """Begin at `start`, after a candle that closed at `close`."""
         self._close = close
         self._begin(start)
+
+    def precede(self, part: Candle) -> None:
+        """What happened in the running candle before its first price."""
+        self._open = part.open
+        self._high, self._low = max(self._high, part.high), min(self._low, part.low)
+        self._volume += part.volume
+        self._usd += part.volume_usd
+        self._filled = self._filled and part.filled
 
     def price(self, price: float, now: int) -> list[Candle]:
         """Move the running candle. Returns the candles that `now` closes, oldest first."""

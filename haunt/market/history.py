@@ -66,6 +66,9 @@ MIGRATIONS = (
     """
     CREATE INDEX signals_of_symbol ON signals (symbol, number);
     """,
+    """
+    ALTER TABLE candles ADD COLUMN backfilled INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 """What each version of the schema adds to the one before."""
 
@@ -95,12 +98,12 @@ class Store:
         """The newest of those that begin at `since` or later, and before `before`, oldest first. Raises as `write`
         does."""
         query = (
-            "SELECT start, open, high, low, close, volume, filled, gap, volume_usd FROM candles"
+            "SELECT start, open, high, low, close, volume, filled, gap, volume_usd, backfilled FROM candles"
             " WHERE symbol = ? AND timeframe = ? AND start >= ? AND start < ? ORDER BY start DESC LIMIT ?"
         )
         asked = (symbol, timeframe, since, before, most)
         rows = self._mending(lambda database: database.execute(query, asked).fetchall())
-        return [Candle._make((*row[:6], bool(row[6]), bool(row[7]), row[8])) for row in reversed(rows)]
+        return [Candle._make((*row[:6], bool(row[6]), bool(row[7]), row[8], bool(row[9]))) for row in reversed(rows)]
 
     def signals(self, symbol: str | None, most: int) -> list[Signal]:
         """The newest of this symbol, or of all, newest first. Raises as `states` does."""
@@ -139,7 +142,7 @@ class Store:
         with database:
             database.execute("BEGIN IMMEDIATE")
             database.executemany(
-                "INSERT OR REPLACE INTO candles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO candles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(symbol, timeframe, *candle) for symbol, timeframe, candle in rows],
             )
             database.executemany(

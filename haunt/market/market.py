@@ -161,6 +161,14 @@ class Market:
         """How sure its price is."""
         return self._quotations[symbol].electorate.doubt
 
+    def voters(self, symbol: str) -> list[Vote]:
+        """The markets that count in its price now, one for each venue."""
+        return list(self._quotations[symbol].electorate.counted)
+
+    def heard(self, symbol: str) -> list[Feed]:
+        """The markets that ever said anything of it."""
+        return list(self._quotations[symbol].electorate.votes)
+
     def explain(self, symbol: str) -> Explanation:
         """How its price came about."""
         quotation = self._quotations[symbol]

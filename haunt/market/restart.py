@@ -27,8 +27,13 @@ async def remember(signals: Signals, history: History, interval: float) -> None:
         await history.flush()
 
 
-async def recall(signals: Signals, history: History, symbols: Iterable[str], clock: Clock) -> None:
-    """Go on where the history ends, without a signal for what is past. Raises HauntError as `History.start` does."""
+async def recall(
+    signals: Signals, history: History, symbols: Iterable[str], clock: Clock, *, hold: bool = False
+) -> None:
+    """Go on where the history ends, without a signal for what is past; with `hold`, as `Signals.resume` does.
+
+    Raises HauntError as `History.start` does.
+    """
     states = await history.start()
     kept: dict[str, dict[str, object]] = {}
     for (symbol, timeframe), state in states.items():
@@ -39,7 +44,7 @@ async def recall(signals: Signals, history: History, symbols: Iterable[str], clo
             timeframe: await history.candles(symbol, timeframe, MOST_SEEDED, since)
             for timeframe, since in signals.expected(symbol).items()
         }
-        signals.resume(symbol, candles, clock.milliseconds())
+        signals.resume(symbol, candles, clock.milliseconds(), hold=hold)
 
 
 async def leave(signals: Signals, history: History, symbols: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -14,6 +14,7 @@ from typing import Any
 from haunt.clock import Clock
 from haunt.errors import PluginError
 from haunt.market.candles import Candle, CandleSeries, candle_start, timeframe_milliseconds
+from haunt.market.merged_candles import MINUTE, joined
 from haunt.market.published import Signal
 from haunt.market.readings import Instance, Said, combined_last, rounded
 from haunt.plugin.indicator import Indicator, IndicatorOptions, Reading
@@ -26,7 +27,7 @@ REPEAT_AFTER = 60_000  # milliseconds before an indicator's next failure is logg
 LONGEST_SLICE = 0.004  # seconds of closing candles before prices and clients get their turn
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Line:
     """One indicator instance on one symbol. The indicator is made at the first candle."""
 
@@ -35,6 +36,8 @@ class _Line:
     options: IndicatorOptions
     indicator: Indicator | None = None
     last: Signal | None = None
+    warm: bool = False
+    """Whether it ever had something to say."""
 
     @property
     def state(self) -> str:
@@ -52,6 +55,12 @@ class _Track:
     next_start: int | None = None
     close: float | None = None
     """That of the candle before."""
+    held: list[Candle] | None = None
+    """Closed candles that the indicators get after older ones; None = there is nothing to wait for."""
+    cut: Candle | None = None
+    """While older ones are waited for, the candle that the last stop cut."""
+    late: bool = False
+    """While older ones are waited for: the running candle may have begun before its first price."""
 
 
 class Signals:
@@ -217,13 +226,16 @@ class Signals:
         """The timeframes that indicators read, each with the start of the candle it goes on with; 0 = any."""
         return {track.timeframe: track.next_start or 0 for track in self._by_symbol.get(symbol, ()) if track.lines}
 
-    def resume(self, symbol: str, candles: Mapping[str, Iterable[Candle]], now_ms: int) -> None:
+    def resume(self, symbol: str, candles: Mapping[str, Iterable[Candle]], now_ms: int, *, hold: bool = False) -> None:
         """Catch up with the closed candles of each timeframe, oldest first: after `restore`, before the first price.
 
         Nobody is told what they change. After a hole the indicators begin anew. A candle that was cut and is not among
         them is taken as it is, as one with a gap, where nothing is missing after it.
+        With `hold` the indicators of timeframes of whole minutes wait for `seed`, and what closes until then with them.
         """
         for track in self._by_symbol.get(symbol, ()):
+            if hold and track.series.length % MINUTE == 0:
+                track.held = []
             self._resume(track, candles.get(track.timeframe, ()), candle_start(now_ms, track.series.length))
 
     def _resume(self, track: _Track, candles: Iterable[Candle], start: int) -> None:
@@ -233,6 +245,10 @@ class Signals:
         running = track.series.running
         if running is not None and running.start >= start:
             return
+        if track.held is not None:
+            track.cut, track.late = running, True
+            track.series = CandleSeries(track.timeframe)
+            return
         if running is not None and running.start + track.series.length == start and track.next_start != start:
             cut = running._replace(gap=True)
             self._keep(track.symbol, track.timeframe, cut)
@@ -240,6 +256,73 @@ class Signals:
         track.series = CandleSeries(track.timeframe)
         if track.close is not None and track.next_start == start:
             track.series.follow(track.close, start)
+
+    def lives_since(self, symbol: str) -> dict[str, int | None]:
+        """The timeframes of whole minutes, each with the start of its first live candle; None before a price."""
+        return {
+            track.timeframe: _first_live(track)
+            for track in self._by_symbol.get(symbol, ())
+            if track.series.length % MINUTE == 0
+        }
+
+    def seed(self, symbol: str, candles: Mapping[str, Sequence[Candle]], now_ms: int) -> Iterator[None]:
+        """Give the indicators what closed before the candles they wait with, oldest first. Yields where others may have
+        their turn.
+
+        Nobody is told what the past changes. An indicator that never had anything to say begins anew with the oldest;
+        the others go on where they stand. Then all get what closed meanwhile, and publish what that changes.
+        """
+        first = self.lives_since(symbol).get("1m")
+        for track in self._by_symbol.get(symbol, ()):
+            if track.series.length % MINUTE == 0:
+                yield from self._seed(track, candles.get(track.timeframe, ()), now_ms)
+                self._begin_earlier(track, candles.get("1m", ()), first)
+
+    def _seed(self, track: _Track, candles: Sequence[Candle], now_ms: int) -> Iterator[None]:
+        start = candle_start(now_ms, track.series.length)
+        first = _first_live(track) or start
+        track.held = track.held or []
+        cold = [line for line in track.lines if not line.warm]
+        rehearsal = _Track(
+            track.symbol,
+            track.timeframe,
+            track.series,
+            [_Line(line.name, line.make, line.options) for line in track.lines] if cold else [],
+        )
+        for candle in self._with_cut(track, [candle for candle in candles if candle.start < first], first):
+            self._take(rehearsal, candle, _tell_nobody)
+            if candle.start >= (track.next_start or 0):
+                self._take(track, candle, _tell_nobody)
+            yield
+        for line, rehearsed in zip(track.lines, rehearsal.lines, strict=False):
+            if line in cold and rehearsed.indicator is not None:
+                line.indicator, line.warm = rehearsed.indicator, rehearsed.warm
+                line.last = rehearsed.last or line.last
+        if track.series.running is None and track.close is not None and track.next_start == start:
+            track.series.follow(track.close, start)
+        held, track.held, track.cut = track.held, None, None
+        for candle in held:
+            self._take(track, candle, self._publish)
+        self._changed[track.symbol, track.timeframe] = track
+
+    def _with_cut(self, track: _Track, candles: list[Candle], first: int) -> list[Candle]:
+        """With the candle that a stop cut, where nobody has a better one and nothing is missing after it."""
+        cut = track.cut
+        starts = {candle.start for candle in candles}
+        if cut is None or cut.start in starts or cut.start + track.series.length not in {first, *starts}:
+            return candles
+        cut = cut._replace(gap=True)
+        self._keep(track.symbol, track.timeframe, cut)
+        return sorted([*candles, cut])
+
+    def _begin_earlier(self, track: _Track, minutes: Sequence[Candle], first: int | None) -> None:
+        """Let a running candle that began before its first price have what was before that."""
+        running, late, track.late = track.series.running, track.late, False
+        if not late or running is None or first is None:
+            return
+        before = [minute for minute in minutes if running.start <= minute.start < first]
+        if before and len(before) * MINUTE == first - running.start:
+            track.series.precede(joined(running.start, before))
 
     def _saved_track(self, track: _Track) -> dict[str, Any]:
         return {
@@ -258,7 +341,7 @@ class Signals:
                 self._unsaved.add(line.name)
                 logger.error("Indicator %s cannot be saved, it will start anew: %s", line.name, error)
         last = line.last and {**line.last._asdict(), "values": dict(line.last.values)}
-        return {"state": state, "last": last}
+        return {"state": state, "last": last, "warm": line.warm}
 
     def _restore(self, track: _Track, data: Any) -> None:
         if data is None:
@@ -275,7 +358,7 @@ class Signals:
             try:
                 indicator = line.make(line.options)
                 indicator.restore(kept["state"])
-                line.indicator = indicator
+                line.indicator, line.warm = indicator, kept.get("warm", True)
             except Exception as error:
                 logger.warning("Indicator %s starts anew for %s: %s", line.name, track.symbol, error)
 
@@ -283,13 +366,16 @@ class Signals:
         for candle in [self._marked(track, candle) for candle in closed]:
             self._changed[track.symbol, track.timeframe] = track
             self._keep(track.symbol, track.timeframe, candle)
-            self._take(track, candle, self._publish)
+            if track.held is not None:
+                track.held.append(candle)
+            else:
+                self._take(track, candle, self._publish)
 
     def _take(self, track: _Track, candle: Candle, publish: Callable[[Signal], None]) -> None:
         if candle.start != track.next_start:
             # The machine slept through candles nobody has: what came before says nothing of what follows.
             for line in track.lines:
-                line.indicator = None
+                line.indicator, line.warm = None, False
         track.next_start = candle.start + track.series.length
         track.close = candle.close
         said = Said()
@@ -313,6 +399,7 @@ class Signals:
             self._fail(line.name, track.symbol, closed_at, error)
             return
         self._failures[line.name] = 0
+        line.warm = line.warm or reading is not None
         if reading is None or reading.signal == line.state:
             return
         value, signal, confidence, values = rounded(reading)
@@ -345,6 +432,12 @@ class Signals:
         if logged is None or abs(closed_at - logged) >= REPEAT_AFTER:
             self._logged[name] = closed_at
             logger.error("Indicator %s skipped a candle of %s: %s", name, symbol, reason, exc_info=bug)
+
+
+def _first_live(track: _Track) -> int | None:
+    if track.held:
+        return track.held[0].start
+    return track.series.running and track.series.running.start
 
 
 def _tell_nobody(signal: Signal) -> None: ...

@@ -93,6 +93,11 @@ class Supervisor:
     async def stop_all(self) -> None:
         await asyncio.gather(*(self.stop(name) for name in list(self._sources)))
 
+    def source(self, name: str) -> Source | None:
+        """The source of that name, if it runs and is connected."""
+        supervised = self._sources.get(name)
+        return supervised.source if supervised is not None and supervised.relay.connected else None
+
     def statuses(self) -> list[SourceStatus]:
         """How every source fares, in the order they were started."""
         for supervised in self._sources.values():

@@ -39,6 +39,14 @@ class Budget:
             await asyncio.sleep(turn - now)
             self._check(turn)
 
+    def spare(self, what: str, limit: Limit | None) -> bool:
+        """Whether what can wait may be done now: the host refuses nothing, and half of its limit is free."""
+        now = monotonic()
+        if now < self._refused_until or limit is None:
+            return limit is None and now >= self._refused_until
+        most, seconds = limit
+        return sum(turn > now - seconds * MARGIN for turn in self._taken.get(what, ())) * 2 <= most
+
     def note(self, error: SourceLost) -> None:
         """What the host answered to one may concern everyone."""
         if error.everyone:

@@ -55,6 +55,11 @@ class Source:
         """
         raise NotImplementedError
 
+    @property
+    def spare(self) -> bool:
+        """Whether it may be asked for candles now: nothing more urgent needs what its venue allows."""
+        return True
+
     async def candles(self, venue_symbol: str, start: int, end: int) -> Sequence[Candle]:
         """The venue's own closed candles of one minute that begin in [start, end), oldest first.
 

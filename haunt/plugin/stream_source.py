@@ -12,7 +12,7 @@ from haunt.errors import SourceLost
 from haunt.market.events import Event
 from haunt.market.feed import Stream
 from haunt.plugin.asking import Asking
-from haunt.plugin.budget import Limit
+from haunt.plugin.budget import Budget, Limit
 from haunt.plugin.recovery import Recovery
 from haunt.plugin.relay import NONSENSE, Instrument, Read, Relay
 from haunt.plugin.rest import fetch
@@ -80,6 +80,7 @@ class StreamSource(Source):
 
     def __init__(self, options: StreamOptions, relay: Relay) -> None:
         super().__init__(options, relay)
+        self._rest_budget: Budget | None = None
         self._asking = Asking(self)
         self._recovery = Recovery(self, self._asking)
 
@@ -155,13 +156,17 @@ class StreamSource(Source):
     async def fetch(self, url: str, *, method: str = "GET") -> str:
         """The body of the answer to a GET, or to a POST without a body. Raises SourceLost with the venue's own
         Retry-After when it refuses."""
-        budget = self.relay.budgets.of(url)
+        budget = self._rest_budget = self.relay.budgets.of(url)
         await budget.take("requests", self.request_limit)
         try:
             return await fetch(url, method=method, connect_timeout=self.options.connect_timeout)
         except SourceLost as error:
             budget.note(error)
             raise
+
+    @property
+    def spare(self) -> bool:
+        return self._rest_budget is None or self._rest_budget.spare("requests", self.request_limit)
 
     def receive(self, frame: str | bytes) -> None:
         """Publish the events of a frame that came another way; one that makes no sense is dropped and counted."""

@@ -70,6 +70,7 @@ class CandleAnswer(TypedDict):
     volume_usd: Annotated[float, Field(description="In US dollars.", ge=0)]
     filled: Annotated[bool, Field(description="No price came in it; it repeats the close before.")]
     gap: Annotated[bool, Field(description="For a time a market of the symbol was missing.")]
+    backfilled: Annotated[bool, Field(description="Made of the venues' own candles, as Haunt heard nothing then.")]
     closed: Annotated[bool, Field(description="False of the candle that still runs.")]
 
 

@@ -244,6 +244,7 @@ def _candle(candle: Candle, *, closed: bool = True) -> CandleAnswer:
         "volume_usd": candle.volume_usd,
         "filled": candle.filled,
         "gap": candle.gap,
+        "backfilled": candle.backfilled,
         "closed": closed,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -70,6 +71,7 @@ def health(haunt: Haunt) -> dict[str, Any]:
             "dropped": haunt.history.dropped,
             "error": haunt.history.trouble,
         },
+        "seeding": asdict(haunt.backfill.seeding),
         "broken": [{"kind": one.kind, "name": one.name, "reason": one.reason} for one in haunt.broken],
     }
 

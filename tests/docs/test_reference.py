@@ -34,7 +34,7 @@ HOOKS = [name for name, hook in vars(hookspecs).items() if hasattr(hook, f"{hook
 IN_TREE = [name for name in Registry().installed_names() if Registry().load(name).distribution == "haunt"]
 GAP_QUERY = ("symbol", "source", "open")
 # Free of names of their own: reasons by symbol, counts by code.
-OPEN = {"clients.closed", "errors", "sources.NAME.symbols.refused", "indicators.stopped"}
+OPEN = {"clients.closed", "errors", "sources.NAME.symbols.refused", "indicators.stopped", "seeding.failed"}
 
 
 def words(document: str) -> set[str]:

@@ -74,6 +74,20 @@ def test_same_seed_and_options_give_the_same_events():
     assert len(first) > 60 * RATE
 
 
+def test_the_past_leads_to_where_the_prices_begin_and_is_the_same_for_the_same_seed():
+    simulated = simulation()
+    (market,) = [one for one in simulated.markets if one.instrument.venue_symbol == "alpha:BTC-USD"]
+    minute = NOW - NOW % 60_000
+    whole = market.candles(NOW, minute - 3_600_000, NOW)
+    assert [one.start for one in whole] == list(range(minute - 3_600_000, minute, 60_000))
+    assert all(one.low <= min(one.open, one.close) <= max(one.open, one.close) <= one.high for one in whole)
+    assert [one.close for one in whole[:-1]] == [one.open for one in whole[1:]]
+    assert whole[-1].close == pytest.approx(prices("calm", seconds=1)[0][1], rel=1e-3)
+    assert market.candles(NOW, minute - 600_000, NOW) == whole[-10:]
+    assert simulation(seed=2).markets[0].candles(NOW, minute - 600_000, NOW) != whole[-10:]
+    assert market.candles(NOW, NOW, NOW + 3_600_000) == []
+
+
 def test_another_process_gives_the_same_events():
     script = (
         "from haunt_sources.simulator.market import Simulation\n"

@@ -91,7 +91,7 @@ async def test_candles_are_told_oldest_first_with_the_running_one_last(tmp_path:
     assert [one["start"] for one in closed[:5]] == [candle.start for candle in past]
     assert closed[0] == {
         "start": past[0].start, "open": 100.0, "high": 110.0, "low": 90.0, "close": past[0].close, "volume": 2.0,
-        "volume_usd": 200.0, "filled": False, "gap": False, "closed": True,
+        "volume_usd": 200.0, "filled": False, "gap": False, "backfilled": False, "closed": True,
     }  # fmt: skip
     assert [one["closed"] for one in everything["candles"][-2:]] == [True, False]
     assert [one["start"] for one in page["candles"]] == [past[1].start, past[2].start]

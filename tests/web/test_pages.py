@@ -62,7 +62,7 @@ async def test_health_is_json_of_a_known_shape(tmp_path: Path):
     assert (answer.code, answer.headers["Content-Type"]) == (200, "application/json")
     assert {name: type(value) for name, value in found.items()} == {
         "status": str, "simulated": bool, "uptime_seconds": int, "clients": dict, "errors": dict, "symbols": dict,
-        "sources": dict, "indicators": dict, "history": dict, "broken": list,
+        "sources": dict, "indicators": dict, "history": dict, "seeding": dict, "broken": list,
     }  # fmt: skip
     assert found["symbols"] == {"configured": 3, "tracked": 3}
     source = found["sources"]["simulator"]

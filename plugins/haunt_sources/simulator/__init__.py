@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator
 
-from haunt import Clock, Relay, Source, SourceLost, SourceOptions, hookimpl
+from haunt import Candle, Clock, Relay, Source, SourceLost, SourceOptions, hookimpl
 from haunt_sources.simulator.fair import Scenario
 from haunt_sources.simulator.market import Simulation
 
@@ -71,6 +71,7 @@ class Simulator(Source):
     def __init__(self, options: SimulatorOptions, relay: Relay) -> None:
         super().__init__(options, relay)
         self._clock = Clock()
+        self._began = self._clock.milliseconds()
         self._updates = 0
         # Kept from run to run: a market that came back with its first trade ids would repeat itself.
         self._simulation = Simulation(
@@ -82,6 +83,11 @@ class Simulator(Source):
             depth=options.depth,
             volatility=options.volatility,
         )
+
+    async def candles(self, venue_symbol: str, start: int, end: int) -> Sequence[Candle]:
+        """A past that leads to where its prices begin: none after that."""
+        markets = {market.instrument.venue_symbol: market for market in self._simulation.markets}
+        return markets[venue_symbol].candles(self._began, start, end)
 
     async def run(self) -> None:
         if not self.relay.choose(self._simulation.instruments):

@@ -52,10 +52,18 @@ class FairPrice:
         self.base = base_price(name)
         self._random = Random(f"{seed} {name}")
         self.open_24h = self.base * (1 + self._random.uniform(-0.04, 0.04) * (name not in STABLE))
+        self._seed = f"{seed} {name} past"
         self._scenario: Scenario = "calm" if name in STABLE else scenario
         self._volatility = volatility * (0.005 if name in STABLE else 1.0) / sqrt(SECONDS_PER_YEAR)
         self._walked = 0.0
         self._seconds = 0.0
+
+    def before(self, minutes: int) -> list[float]:
+        """The price at the start, one minute before it, two minutes before it and so on: the same at each call."""
+        random, walked = Random(self._seed), [0.0]
+        for _ in range(minutes):
+            walked.append(walked[-1] * 0.999 + random.gauss(0.0, self._volatility * sqrt(60.0)))
+        return [self.base * exp(one) for one in walked]
 
     def at(self, seconds: float) -> float:
         """The price `seconds` after the start; time does not go back."""

@@ -8,11 +8,12 @@ from math import ceil, floor, log10
 from random import Random
 from typing import Literal
 
-from haunt import BookDelta, BookSnapshot, Event, Instrument, Level, Ticker, Trade
+from haunt import BookDelta, BookSnapshot, Candle, Event, Instrument, Level, Ticker, Trade
 from haunt_sources.simulator.fair import FairPrice, Scenario
 
 Trouble = Literal["silent", "lost"]
 
+MINUTE = 60_000
 OUTAGE_EVERY = 60.0
 OUTAGE_BEGINS, OUTAGE_ENDS = 20.0, 40.0
 
@@ -73,6 +74,21 @@ class Market:
         self._move(seconds)
         bids, asks = self._levels(reversed(self._bids())), self._levels(self._asks())
         return BookSnapshot(self.instrument.venue_symbol, bids, asks, self._sequence, None, timestamp)
+
+    def candles(self, began: int, start: int, end: int) -> list[Candle]:
+        """The minutes of [start, end) before the one in which the market `began`, oldest first; all in milliseconds."""
+        newest = began - began % MINUTE
+        prices = [price * self._offset for price in self._fair.before(max(0, newest - start) // MINUTE)]
+        found = []
+        for number in range(len(prices) - 1, 0, -1):
+            opened, close, moment = prices[number], prices[number - 1], newest - number * MINUTE
+            if start <= moment < end:
+                chance = Random(f"{self.instrument.venue_symbol} {number}")
+                wick = abs(opened - close) * chance.random() / 2
+                volume = self._volume_24h / 1_440 * chance.uniform(0.2, 1.8)
+                low = min(opened, close) - wick
+                found.append(Candle(moment, opened, max(opened, close) + wick, low, close, volume))
+        return found
 
     def skip_change(self) -> None:
         """A change of the book that is never sent, so that the next one leaves a gap."""
