@@ -186,6 +186,6 @@ def _table(tally: Tally) -> Table:
             bids[0][0] if bids else "",
             asks[0][0] if asks else "",
             f"{len(feed.book.bids) + len(feed.book.asks):,}",
-            "synced" if feed.book_state == "synced" else feed.lost_because,
+            "synced" if feed.book_state == "synced" else feed.proven.lost_because,
         )
     return table

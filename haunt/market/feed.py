@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Collection, Mapping
 from typing import Literal
 
-from haunt.market.book import LARGEST, SMALLEST, Book
+from haunt.market.book import LARGEST, SMALLEST
 from haunt.market.events import BookDelta, BookSnapshot, Quote, Ticker, Trade
 from haunt.market.gaps import Gaps
+from haunt.market.proven_book import BookState, Checksum, Integrity, ProvenBook
 from haunt.market.rhythm import Rhythm
 
-BookState = Literal["empty", "synced", "lost"]
 Stream = Literal["data", "book", "quote", "trade", "ticker"]
 """What a market says: anything at all, or one kind of it."""
-Checksum = Callable[[Book], int]
 
 # A book whose mid would be further off than this is no price (price-index rule: spread above 2 %).
 WIDEST_SPREAD = 0.02
-# Deltas held back while a snapshot is fetched: Binance sends ten a second, a slow snapshot takes half a minute.
-MOST_PENDING = 5_000
-# A venue that repeats itself this often without a new delta has begun to number anew without saying so.
-MOST_REPEATED = 100
-# Enough to see a book that drifted from the venue's.
-REVIEWED_LEVELS = 10
 # Venues repeat the last 50 to 100 trades after every reconnect.
 TRADE_IDS = 1_024
 # Seconds of silence that mean nothing, even of a stream that never paused before. Trades and the figures made from
@@ -39,18 +29,8 @@ EARLIEST, LATEST = 10**12, 10**14
 MOST_TIMES_LAST = 100.0
 
 
-@dataclass(slots=True)
-class Integrity:
-    """How often a venue's own proof of completeness held, and how often it did not."""
-
-    links: int = 0
-    gaps: int = 0
-    checksums_ok: int = 0
-    checksums_bad: int = 0
-
-
 class Feed:
-    """One venue symbol: its book with the venue's integrity rule, best bid and ask, last trade, 24 h figures.
+    """One venue symbol: its book while that is proven whole, best bid and ask, last trade, 24 h figures.
 
     The `apply_*` methods return whether anything changed, and raise ValueError for values that cannot be.
     `received` is the monotonic time of the last one that was accepted, None before the first and after `lose`.
@@ -59,32 +39,25 @@ class Feed:
     __slots__ = (
         "_books",
         "_from_quote",
-        "_last_delta",
         "_last_trade",
         "_older_trade_ids",
         "_patience",
-        "_pending",
         "_quote_sequence",
         "_quotes",
-        "_repeated",
         "_tickers",
         "_trade_ids",
         "_trades",
         "ask",
         "bid",
         "book",
-        "book_state",
-        "checksum",
         "gaps",
-        "integrity",
         "last",
         "late_trades",
-        "lost_because",
         "open_24h",
+        "proven",
         "quote",
         "quote_volume_24h",
         "received",
-        "sequence",
         "source",
         "stale_after",
         "streams",
@@ -117,13 +90,9 @@ class Feed:
         self.quote = quote
         self.weight = weight
         self.stale_after = stale_after
-        self.integrity = integrity or Integrity()
         self.gaps = gaps or Gaps()
-        self.checksum = checksum
-        self.book = Book()
-        self.book_state: BookState = "empty"
-        self.lost_because = "nothing received yet"
-        self.sequence: int | None = None
+        self.proven = ProvenBook(integrity or Integrity(), checksum, self._book_fell)
+        self.book = self.proven.book
         self.bid: float | None = None
         self.ask: float | None = None
         self.last: float | None = None
@@ -135,9 +104,6 @@ class Feed:
         self.received: float | None = None
         self._from_quote = False
         self._quote_sequence: int | None = None
-        self._last_delta: int | None = None
-        self._repeated = 0
-        self._pending: deque[BookDelta] = deque(maxlen=MOST_PENDING)
         self._last_trade = 0
         self._trade_ids: set[str] = set()
         self._older_trade_ids: set[str] = set()
@@ -149,6 +115,10 @@ class Feed:
         self._patience = stale_after
 
     # -- what the market reads
+
+    @property
+    def book_state(self) -> BookState:
+        return self.proven.state
 
     def fresh(self, now: float) -> bool:
         """Whether it said anything lately at the monotonic time `now`: by its own rhythm, as far as `look` knows it,
@@ -184,12 +154,12 @@ class Feed:
         for rhythm in self.streams.values():
             rhythm.look()
         self._patience = min(self.stale_after, data.patience)
-        if data.silent(now, OVERDUE) and (self._from_quote or self.book_state == "synced"):
+        if data.silent(now, OVERDUE) and (self._from_quote or self.proven.state == "synced"):
             # It is subscribed again, and what speaks first need not be the book.
             self._from_quote = False
             self.bid = self.ask = None
-            if self.book_state == "synced":
-                self.lose_book("it fell silent")
+            if self.proven.state == "synced":
+                self.proven.lose("it fell silent")
             return True
         if data.silent(now):
             return False
@@ -198,8 +168,8 @@ class Feed:
             self._from_quote = False
             self.bid, self.ask = self.book.bids.best, self.book.asks.best
             changed = True
-        if self.book_state != "lost" and self._books.known and self._books.silent(now):
-            self.lose_book("it stands still while the market goes on")
+        if self.proven.state != "lost" and self._books.known and self._books.silent(now):
+            self.proven.lose("it stands still while the market goes on")
             changed = True
         return changed
 
@@ -242,7 +212,7 @@ class Feed:
         self._quotes.heard = now
         self._receive(timestamp, now)
         if sequence is not None:
-            if self.book_state == "synced" and self.sequence is not None and sequence < self.sequence:
+            if self.proven.state == "synced" and self.proven.sequence is not None and sequence < self.proven.sequence:
                 return False
             self._quote_sequence = sequence
         self._from_quote = True
@@ -274,214 +244,69 @@ class Feed:
         return True
 
     def apply_snapshot(self, snapshot: BookSnapshot, now: float) -> bool:
-        """Hold this book. A snapshot fetched apart takes the deltas held back for it, if they meet it.
-
-        A snapshot that cannot be loses the book.
-        """
-        stood = self.book_state == "synced"
+        """A snapshot that cannot be loses the book, and so does one that proves itself wrong."""
+        proven = self.proven
+        stood = proven.state == "synced"
         try:
-            changed = self._take_snapshot(snapshot, now)
+            changed = proven.take_snapshot(snapshot)
         except (ValueError, TypeError) as error:
-            self._refuse(error)
+            proven.refuse(error)
             raise
-        if not stood and self.book_state == "synced":
+        if changed:
+            self._look_at_top()
+            if not snapshot.apart:
+                self._books.heard = now
+            self._receive(snapshot.timestamp, now)
+        if not stood and proven.state == "synced":
             self.gaps.end(self, "book")
         return changed
 
     def apply_delta(self, delta: BookDelta, now: float) -> bool:
-        """Change the book, hold the delta back while a snapshot is on its way, or lose the book on a gap.
-
-        A delta that cannot be leaves a hole, so it loses the book too.
-        """
+        """A gap loses the book, and so does a delta that cannot be: it leaves a hole."""
+        proven = self.proven
+        stood, bid, ask = proven.state == "synced", self.bid, self.ask
         try:
-            return self._take_delta(delta, now)
+            if not proven.follows(delta):
+                return False
+            self._books.heard = now
+            self._receive(delta.timestamp, now)
+            taken = proven.take_delta(delta)
         except (ValueError, TypeError) as error:
-            self._refuse(error)
+            proven.refuse(error)
             raise
-
-    def review_book(self) -> None:
-        """A snapshot is about to be fetched of a book that stands: keep the deltas from now on, to apply them to it.
-
-        For venues whose deltas carry no proof of completeness. A book that the snapshot proves wrong counts as a gap.
-        """
-        if self.book_state == "synced" and self.sequence is not None:
-            self._pending.clear()
-            self._pending.append(BookDelta(self.venue_symbol, (), (), None, self.sequence, None, None))
-
-    def lose_book(self, reason: str) -> None:
-        """The book can no longer be trusted: it is empty until a new snapshot."""
-        if self.book_state == "synced":
-            self.gaps.begin(self, "book", reason)
-        self.book.clear()
-        self.book_state = "lost"
-        self.lost_because = reason
-        self.sequence = None
-        if not self._from_quote:
-            self.bid = self.ask = None
+        if not taken:
+            return stood and proven.state != "synced"
+        self._look_at_top()
+        return bool(delta.bids or delta.asks) or bid != self.bid or ask != self.ask
 
     def lose(self, reason: str) -> None:
         """The connection is gone: nothing said so far counts, but trade ids and 24 h figures are remembered."""
         self.gaps.begin(self, "data", reason)
         self._from_quote = False
-        self.lose_book(reason)
-        self.book_state = "empty"
-        self._pending.clear()
-        self._quote_sequence = self._last_delta = None
+        self.proven.begin(reason)
+        self._quote_sequence = None
         self._last_trade = 0
-        self.last = self.timestamp = self.received = None
+        self.bid = self.ask = self.last = self.timestamp = self.received = None
         for rhythm in self.streams.values():
             rhythm.begin()
 
-    def has_taken(self, delta: BookDelta) -> bool:
-        """Whether this delta, or one after it, was taken before."""
-        last, number = self._last_delta, delta.sequence
-        return last is not None and number is not None and number <= last
-
-    # -- the book and its integrity rule
-
-    def _take_snapshot(self, snapshot: BookSnapshot, now: float) -> bool:
-        if snapshot.apart and self._is_newer_than(snapshot):
-            self._pending.clear()
-            return False
-        reviewed = _best_levels(self.book) if self._pending and self.book_state == "synced" else None
-        self._replace(snapshot)
-        if snapshot.apart:
-            self._catch_up()
-        elif snapshot.sequence is not None:
-            self._last_delta = snapshot.sequence
-        if self.book_state == "synced":
-            self._pending.clear()
-            self._verify(snapshot.checksum)
-            if reviewed is not None and reviewed != _best_levels(self.book):
-                self.integrity.gaps += 1
-        if not snapshot.apart:
-            self._books.heard = now
-        self._receive(snapshot.timestamp, now)
-        return True
-
-    def _catch_up(self) -> None:
-        """Apply the deltas held back; keep them for another snapshot if this one does not reach them."""
-        for delta in self._pending:
-            if self._is_old(delta):
-                continue
-            # Of a delta without a link it is not known what came before it.
-            if not self._meets(delta) or (delta.previous is None and delta is self._pending[0]):
-                self.lose_book(f"the snapshot {self.sequence} is older than the first delta held back")
-                return
-            self._update(delta)
-            if self.book_state != "synced":
-                return
-
-    def _take_delta(self, delta: BookDelta, now: float) -> bool:
-        was_synced = self.book_state == "synced"
-        if delta.sequence is not None and not self._follows(delta, delta.sequence):
-            return False
-        self._books.heard = now
-        self._receive(delta.timestamp, now)
-        if self.book_state != "synced":
-            if delta.sequence is not None:
-                self._pending.append(delta)
-                if self.book_state == "empty":
-                    self.lose_book("deltas arrived before a snapshot")
-            return was_synced
-        if self._is_old(delta):
-            return False
-        if not self._meets(delta):
-            self.lose_book(f"the first delta ({delta.previous}) leaves a gap after the snapshot ({self.sequence})")
-            self._pending.append(delta)
-            return True
-        if self._pending:
-            self._pending.append(delta)
-        before = (self.bid, self.ask)
-        self._update(delta)
-        self._verify(delta.checksum)
-        return bool(delta.bids or delta.asks) or before != (self.bid, self.ask)
-
-    def _refuse(self, error: Exception) -> None:
-        self._pending.clear()
-        self._last_delta = None
-        self.lose_book(str(error))
-
-    def _follows(self, delta: BookDelta, sequence: int) -> bool:
-        """Count the link from the delta before; a missing one loses the book. False for an old delta.
-
-        A delta that begins where the one before it ended follows it, whatever its own number: OKX repeats the
-        number to say that nothing changed, and goes back to a lower one after maintenance.
-        Raises ValueError for an old delta that is only ordered: nobody knows what else it overtook.
-        """
-        last, previous = self._last_delta, delta.previous
-        if last is not None and sequence <= last and previous != last:
-            if previous is None and sequence < last:
-                self.integrity.gaps += 1
-                raise ValueError(f"delta {sequence} came after {last}")
-            self._repeated += 1
-            if self._repeated < MOST_REPEATED:
-                return False
-        self._repeated = 0
-        self._last_delta = sequence
-        if last is None:
-            return True
-        if previous is not None and sequence < previous:
-            self._pending.clear()
-        if previous is None or previous <= last < sequence or previous == last:
-            self.integrity.links += 1
-            return True
-        self.integrity.gaps += 1
-        if self.book_state == "synced":
-            self.lose_book(f"gap: delta {sequence} follows {previous}, not {last}")
-        return True
-
-    def _is_newer_than(self, snapshot: BookSnapshot) -> bool:
-        mine, its = self._pending[0].sequence if self._pending else self.sequence, snapshot.sequence
-        return self.book_state == "synced" and mine is not None and its is not None and its < mine
-
-    def _is_old(self, delta: BookDelta) -> bool:
-        mine, its = self.sequence, delta.sequence
-        return mine is not None and its is not None and its <= mine and delta.previous != mine
-
-    def _meets(self, delta: BookDelta) -> bool:
-        return delta.previous is None or self.sequence is None or delta.previous <= self.sequence
-
-    def _replace(self, snapshot: BookSnapshot) -> None:
-        self.book.replace(snapshot.bids, snapshot.asks)
-        self.book_state = "synced"
-        self.lost_because = ""
-        self.sequence = snapshot.sequence
-        self._look_at_top()
-
-    def _update(self, delta: BookDelta) -> None:
-        self.book.update(delta.bids, delta.asks)
-        if delta.sequence is not None:
-            self.sequence = delta.sequence
-        self._look_at_top()
+    def _book_fell(self, reason: str) -> None:
+        self.gaps.begin(self, "book", reason)
+        if not self._from_quote:
+            self.bid = self.ask = None
 
     def _look_at_top(self) -> None:
-        bid, ask = self.book.bids.best, self.book.asks.best
-        if bid is not None and ask is not None and bid >= ask:
-            self.lose_book(f"crossed: bid {bid} is not below ask {ask}")
+        """Show the book's best bid and ask, unless the quote is newer."""
+        proven = self.proven
+        if proven.state != "synced" or (self._from_quote and (self._quote_sequence or 0) > (proven.sequence or 0)):
             return
-        if self._from_quote and (self._quote_sequence or 0) > (self.sequence or 0):
-            return
-        self.bid, self.ask = bid, ask
+        self.bid, self.ask = proven.book.bids.best, proven.book.asks.best
         self._from_quote = False
-
-    def _verify(self, checksum: int | None) -> None:
-        if checksum is None or self.checksum is None or self.book_state != "synced":
-            return
-        if self.checksum(self.book) == checksum:
-            self.integrity.checksums_ok += 1
-            return
-        self.integrity.checksums_bad += 1
-        self.lose_book(f"checksum: the venue says {checksum}, the book gives another")
 
     def _receive(self, timestamp: int | None, now: float) -> None:
         if timestamp is not None and (self.timestamp or EARLIEST) < timestamp < LATEST:
             self.timestamp = timestamp
         self.received = now
-
-
-def _best_levels(book: Book) -> list[tuple[float, float]]:
-    return [*islice(book.bids, REVIEWED_LEVELS), *islice(book.asks, REVIEWED_LEVELS)]
 
 
 def _possible(value: float | None) -> float | None:

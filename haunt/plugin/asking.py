@@ -53,7 +53,7 @@ class Asking:
             for venue_symbol in venue_symbols:
                 feed = source.relay.feeds[venue_symbol]
                 if feed.book_state == "synced":
-                    feed.review_book()
+                    feed.proven.review()
                     await asyncio.sleep(OLDEST_ANSWER)
                     await self.book(venue_symbol)
 

@@ -33,11 +33,11 @@ class Handover:
     def end(self) -> None:
         """The old connection is gone. A book that did not move is lost, unless its numbers will prove it."""
         feeds = self._relay.feeds
-        unproven = [venue_symbol for venue_symbol in self.left if feeds[venue_symbol].sequence is None]
+        unproven = [venue_symbol for venue_symbol in self.left if feeds[venue_symbol].proven.sequence is None]
         self._relay.lose_books("the connection that fed it is gone", unproven)
         for venue_symbol in self._held.keys() & self.left:
             for delta in self._held[venue_symbol]:
-                if not feeds[venue_symbol].has_taken(delta):
+                if not feeds[venue_symbol].proven.has_taken(delta):
                     self._relay.publish(delta)
 
     def done(self) -> bool:
@@ -78,7 +78,7 @@ class Handover:
         if feed is None:
             return
         if delta.venue_symbol not in self.left:
-            if not feed.has_taken(delta):
+            if not feed.proven.has_taken(delta):
                 yield delta
             return
         if delta.sequence is None:
@@ -86,6 +86,6 @@ class Handover:
         held = self._held.setdefault(delta.venue_symbol, [])
         held.append(delta)
         began = held[0].sequence if held[0].previous is None else held[0].previous
-        if feed.book_state != "synced" or (began or 0) <= (feed.sequence or 0):
+        if feed.book_state != "synced" or (began or 0) <= (feed.proven.sequence or 0):
             self.left.discard(delta.venue_symbol)
-            yield from [one for one in held if not feed.has_taken(one)]
+            yield from [one for one in held if not feed.proven.has_taken(one)]

@@ -65,7 +65,9 @@ class Recovery:
         source, loop = self._source, asyncio.get_running_loop()
         feed = source.relay.feeds[venue_symbol]
         attempts = self._attempts.setdefault(venue_symbol, Attempts(source.options.resync_interval))
-        logger.info("Source %s: rebuilding the book of %s: %s", source.relay.source, venue_symbol, feed.lost_because)
+        logger.info(
+            "Source %s: rebuilding the book of %s: %s", source.relay.source, venue_symbol, feed.proven.lost_because
+        )
         while True:
             await asyncio.sleep(attempts.wait(loop.time()))
             if feed.book_state == "synced":
@@ -76,7 +78,7 @@ class Recovery:
                 continue
             messages = list(source.resubscribe_messages(venue_symbol))
             if not messages or attempts.count % RECONNECT_EVERY == 0:
-                raise SourceLost(f"the book of {venue_symbol} needs a new connection ({feed.lost_because})")
+                raise SourceLost(f"the book of {venue_symbol} needs a new connection ({feed.proven.lost_because})")
             for message in messages:
                 send(message)
 

@@ -19,8 +19,9 @@ from haunt.market.events import (
     Ticker,
     Trade,
 )
-from haunt.market.feed import Checksum, Feed, Integrity, Stream
+from haunt.market.feed import Feed, Stream
 from haunt.market.gaps import Gaps
+from haunt.market.proven_book import Checksum, Integrity
 from haunt.market.symbols import Symbol
 from haunt.plugin.budget import Budgets
 
@@ -199,7 +200,7 @@ class Relay:
         """The books of these markets, or all, can no longer be trusted: they leave the market at once."""
         for feed in self._carried(venue_symbols):
             if feed.book_state == "synced":
-                feed.lose_book(reason)
+                feed.proven.lose(reason)
                 self.lost.add(feed.venue_symbol)
                 self._deliver(feed, Refused(feed.venue_symbol, "", reason))
 
@@ -221,12 +222,12 @@ class Relay:
             if feed.look(now):
                 if feed.book_state == "lost":
                     self.lost.add(feed.venue_symbol)
-                self._deliver(feed, Refused(feed.venue_symbol, "", feed.lost_because))
+                self._deliver(feed, Refused(feed.venue_symbol, "", feed.proven.lost_because))
             streams = feed.overdue(now)
             if streams:
                 overdue[feed.venue_symbol] = streams
                 if feed.received is None:
-                    self._gaps.begin(feed, "data", feed.lost_because)
+                    self._gaps.begin(feed, "data", feed.proven.lost_because)
         return overdue
 
     # -- the events

@@ -195,7 +195,7 @@ class Trial:
         if not self._is_published(symbol):
             return "has no data"
         if feed.book_state != "synced":
-            return f"has no book ({feed.lost_because})"
+            return f"has no book ({feed.proven.lost_because})"
         if not was(feed, market.lately(IN_FLIGHT)):
             return "has another book"
         price = self.market.price(market.base.lower())

@@ -270,7 +270,7 @@ async def test_prices_leave_the_market_with_their_source() -> None:
     source.broken.set()
     await ward.reaches("waiting")
     assert (feed.price, feed.received) == (None, None)
-    assert feed.lost_because == "the line broke"
+    assert feed.proven.lost_because == "the line broke"
     await ward.supervisor.stop_all()
 
 

@@ -56,27 +56,27 @@ class Stage:
 def test_a_book_moves_when_the_new_connection_begins_where_it_stands() -> None:
     stage = Stage()
     stage.new([10, 11])
-    assert (stage.feed.sequence, stage.carried, stage.handover.done()) == (11, set(), True)
+    assert (stage.feed.proven.sequence, stage.carried, stage.handover.done()) == (11, set(), True)
     stage.old([10, 11], [11, 12])
     stage.new([11, 12], [12, 13])
-    assert (stage.feed.sequence, stage.whole) == (13, True)
+    assert (stage.feed.proven.sequence, stage.whole) == (13, True)
 
 
 def test_a_new_connection_that_is_ahead_is_held_until_the_old_one_is_there() -> None:
     stage = Stage()
     stage.new([12, 13], [13, 14])
-    assert (stage.feed.sequence, stage.handover.done()) == (10, False)
+    assert (stage.feed.proven.sequence, stage.handover.done()) == (10, False)
     stage.old([10, 11], [11, 12], [12, 13])
     stage.new([14, 15])
-    assert (stage.feed.sequence, stage.whole, stage.handover.done()) == (15, True, True)
+    assert (stage.feed.proven.sequence, stage.whole, stage.handover.done()) == (15, True, True)
 
 
 def test_a_new_connection_that_is_behind_repeats_nothing() -> None:
     stage = Stage()
     stage.new([7, 8], [8, 9], [9, 10])
-    assert stage.feed.sequence == 10
+    assert stage.feed.proven.sequence == 10
     stage.new([10, 11])
-    assert (stage.feed.sequence, stage.whole) == (11, True)
+    assert (stage.feed.proven.sequence, stage.whole) == (11, True)
 
 
 @pytest.mark.parametrize("previous", [None, 11])
@@ -85,7 +85,7 @@ def test_changes_that_are_only_ordered_move_too(previous: int | None) -> None:
     stage.new([None, 12])
     stage.old([None, 11], [None, 12])
     stage.new([previous, 13])
-    assert (stage.feed.sequence, stage.whole) == (13, True)
+    assert (stage.feed.proven.sequence, stage.whole) == (13, True)
 
 
 def test_a_book_without_numbers_moves_with_its_snapshot() -> None:
@@ -103,7 +103,7 @@ def test_it_is_done_when_all_that_was_said_is_said_again() -> None:
     stage = Stage()
     stage.new(1)
     assert not stage.handover.done(), "the book has not moved"
-    stage.relay.feeds["BTC-USD"].lose_book("a gap")
+    stage.relay.feeds["BTC-USD"].proven.lose("a gap")
     assert stage.handover.done(), "there is none"
 
 
@@ -119,7 +119,7 @@ def test_at_the_end_numbers_prove_a_book_that_did_not_move() -> None:
     stage.new([12, 13])
     stage.old([10, 11], [11, 12])
     stage.handover.end()
-    assert (stage.feed.sequence, stage.whole) == (13, True)
+    assert (stage.feed.proven.sequence, stage.whole) == (13, True)
 
 
 def test_at_the_end_a_book_without_numbers_that_did_not_move_is_lost() -> None:

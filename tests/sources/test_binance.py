@@ -160,5 +160,5 @@ async def test_book_is_built_from_the_stream_and_a_fetched_snapshot() -> None:
         await eventually(lambda: relay.feeds and relay.feeds["BTCUSDT"].book_state == "synced")
         run.cancel()
     feed = relay.feeds["BTCUSDT"]
-    assert (feed.sequence, feed.bid, feed.ask, feed.last) == (13, 30000.0, None, 30000.1)
+    assert (feed.proven.sequence, feed.bid, feed.ask, feed.last) == (13, 30000.0, None, 30000.1)
     assert relay.rejected == 0

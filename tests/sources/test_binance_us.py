@@ -33,4 +33,4 @@ async def test_a_book_of_its_own_is_built_by_binances_rule() -> None:
         await eventually(lambda: relay.feeds and relay.feeds["BTCUSDT"].book_state == "synced")
         run.cancel()
     feed = relay.feeds["BTCUSDT"]
-    assert (feed.venue, feed.sequence, feed.bid, feed.ask) == ("binance_us", 13, 30000.1, 30000.2)
+    assert (feed.venue, feed.proven.sequence, feed.bid, feed.ask) == ("binance_us", 13, 30000.1, 30000.2)

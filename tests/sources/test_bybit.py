@@ -158,7 +158,7 @@ async def test_each_symbol_is_asked_for_by_itself_and_a_book_with_a_gap_anew() -
         ]  # fmt: skip
         await venue.send(push("orderbook.50.BTCUSDT", BOOK | {"u": 1}))
         await eventually(lambda: feed.book_state == "synced")
-        assert (feed.sequence, relay.integrity.gaps, relay.rejected) == (1, 1, 0)
+        assert (feed.proven.sequence, relay.integrity.gaps, relay.rejected) == (1, 1, 0)
         run.cancel()
 
 

@@ -178,7 +178,7 @@ async def test_markets_are_subscribed_one_by_one_kept_alive_and_a_lost_book_is_a
         await venue.send(answer(payload=["ob.BTC_USDT.50"], result={"status": "success"}))
         await venue.send(update("spot.obu", FULL))
         await venue.send(update("spot.obu", CHANGE))
-        await eventually(lambda: feed.sequence == 15)
+        await eventually(lambda: feed.proven.sequence == 15)
         assert (feed.bid, feed.ask, feed.book.depth, relay.integrity.links) == (30000.0, 30000.3, 50, 1)
         await venue.send(update("spot.obu", CHANGE | {"U": 17, "u": 17}))
         asked = ["subscribe", "unsubscribe", "subscribe"]

@@ -153,7 +153,7 @@ async def test_book_that_misses_a_change_is_subscribed_to_anew() -> None:
         await eventually(lambda: relay.feeds and relay.feeds["BTCUSD"].book_state == "synced")
         feed = relay.feeds["BTCUSD"]
         await venue.send(CHANGE | {"U": 102})
-        await eventually(lambda: feed.book_state == "synced" and feed.sequence == 100 and len(venue.received) == 3)
+        await eventually(lambda: feed.proven.sequence == 100 and len(venue.received) == 3)
         assert [(message["id"], message["method"], message["params"]) for message in venue.received] == [
             ("+BTCUSD", "subscribe", ["btcusd@trade", "btcusd@depth@100ms", "btcusd@bookTicker"]),
             ("-BTCUSD", "unsubscribe", ["btcusd@depth@100ms"]),

@@ -148,7 +148,7 @@ def test_price_of_zero_with_a_size_loses_the_book() -> None:
     source.receive(
         json.dumps(push("level2", "trade.l2update", DELTA | numbers | {"changes": {"bids": [], "asks": []}}))
     )
-    assert (feed.book_state, feed.sequence) == ("synced", 14)
+    assert (feed.book_state, feed.proven.sequence) == ("synced", 14)
     impossible = {"changes": {"bids": [["0", "2", "15"]], "asks": []}, "sequenceStart": 15, "sequenceEnd": 15}
     source.receive(json.dumps(push("level2", "trade.l2update", DELTA | impossible)))
     assert (feed.book_state, relay.rejected) == ("lost", 1)
@@ -250,7 +250,7 @@ async def test_after_the_welcome_markets_are_subscribed_and_those_of_a_refused_m
         await venue.send(push("level2", "trade.l2update", DELTA))
         feed = relay.feeds["BTC-USDT"]
         await eventually(lambda: feed.book_state == "synced")
-        assert (feed.sequence, feed.bid, feed.ask, feed.book.depth) == (14, 30000.1, None, 100)
+        assert (feed.proven.sequence, feed.bid, feed.ask, feed.book.depth) == (14, 30000.1, None, 100)
         assert relay.rejected == 0
         run.cancel()
 

@@ -208,10 +208,10 @@ async def test_a_book_without_a_snapshot_in_the_stream_or_with_a_gap_is_built_fr
         run = asyncio.create_task(make_source(relay, **options).run())
         await eventually(lambda: relay.feeds and relay.feeds["BTC-USDT"].book_state == "synced")
         feed = relay.feeds["BTC-USDT"]
-        assert (feed.sequence, feed.bid, feed.ask, feed.last) == (15, 101.0, 101.1, 101.05)
+        assert (feed.proven.sequence, feed.bid, feed.ask, feed.last) == (15, 101.0, 101.1, 101.05)
         venue.responses["/api/v5/market/books"] = {"code": "0", "data": [BOOK | {"seqId": 30}]}
         await venue.send(push("books", BOOK | {"prevSeqId": 20, "seqId": 25}, action="update"))
-        await eventually(lambda: feed.sequence == 30)
+        await eventually(lambda: feed.proven.sequence == 30)
         assert (feed.book_state, relay.integrity.gaps, relay.rejected) == ("synced", 1, 0)
         run.cancel()
 

@@ -116,7 +116,7 @@ def test_books_stay_whole_and_uncrossed(scenario):
     for _, event in course(simulated, seconds=150):
         heard.publish(event)
         feed = heard.feeds[event.venue_symbol]
-        assert isinstance(event, Ticker) or feed.book_state == "synced", feed.lost_because
+        assert isinstance(event, Ticker) or feed.book_state == "synced", feed.proven.lost_because
     assert heard.rejected == heard.integrity.gaps == 0
     assert heard.integrity.links > 2_000
     assert {len(feed.book.bids) for feed in heard.feeds.values()} == {25}

@@ -84,7 +84,7 @@ class Replay(Source):
             )
         for symbol, instrument in chosen.items():
             feed = self.relay.add(instrument._replace(venue=f"{adapter.name}-recorded"), symbol)
-            feed.checksum = adapter.checksum
+            feed.proven.checksum = adapter.checksum
         logger.info(
             "Source %s: plays %s as recorded in %s", self.relay.source, ", ".join(sorted(chosen)), recording.path
         )
