@@ -50,6 +50,7 @@ class SymbolAnswer(TypedDict):
 
 class Symbols(TypedDict):
     symbols: Sequence[SymbolAnswer]
+    timeframes: Annotated[Sequence[Timeframe], Field(description="The candles that are kept of each, shortest first.")]
 
 
 class Prices(TypedDict):

@@ -67,7 +67,8 @@ def symbols(haunt: Haunt) -> Symbols:
                 "tracked": haunt.market.is_tracked(one.name),
             }
             for one in haunt.symbols
-        ]
+        ],
+        "timeframes": list(haunt.signals.timeframes),
     }
 
 
