@@ -31,7 +31,7 @@ setup(
         "haunt_sources": "plugins/haunt_sources",
         "haunt_indicators": "plugins/haunt_indicators",
     },
-    package_data={"haunt": ["py.typed", "config/demo.yaml", "web/templates/*.html"]},
+    package_data={"haunt": ["py.typed", "config/demo.yaml", "web/static/*"]},
     install_requires=[
         "tornado>=6.6,<7",
         "pluggy>=1.6,<2",
@@ -52,6 +52,8 @@ setup(
             "jsonschema>=4.23",
             "openapi-spec-validator>=0.7",
             "schemathesis>=4,<5",
+            "playwright>=1.50",  # drives the browser that scripts/test installs; it needs no download of its own
+            "axe-playwright-python>=0.1.4",
             "ta-lib>=0.8,<0.9",
             "ruff>=0.17,<0.18",
             "mypy>=2.4,<3",

@@ -43,9 +43,11 @@ class Running:
 
 
 @contextmanager
-def serving(command: Sequence[str | Path], log: Path, *, environ: Mapping[str, str], cwd: Path) -> Iterator[Running]:
-    """Run a command that serves, on a free port, until the block is left; it must then end without complaint."""
-    environ = {**os.environ, "HAUNT_LOG__FORMAT": "pretty", **environ, "HAUNT_SERVER__PORT": "0"}
+def serving(
+    command: Sequence[str | Path], log: Path, *, environ: Mapping[str, str], cwd: Path, port: int = 0
+) -> Iterator[Running]:
+    """Run a command that serves until the block is left; it must then end without complaint. Port 0: a free one."""
+    environ = {**os.environ, "HAUNT_LOG__FORMAT": "pretty", **environ, "HAUNT_SERVER__PORT": str(port)}
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, cwd=cwd, env=environ)
     try:

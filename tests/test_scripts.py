@@ -25,7 +25,7 @@ esac
 """
 APT = """#!/usr/bin/env bash
 echo "apt-get $*" >>"$WORLD/calls"
-[[ $1 == update ]] || rm "$WORLD/no-ensurepip"
+[[ $1 == update ]] || rm -f "$WORLD/no-ensurepip"
 """
 
 
@@ -174,6 +174,23 @@ def test_root_has_the_package_installed(world: World, as_root: None) -> None:
     assert world.run("run").returncode == 0
     update, install, *rest = world.calls()
     assert (update.split()[1], install.split()[-1], rest) == ("update", "python3.11-venv", ["venv", "pip HAUNT"])
+
+
+def test_root_has_the_browser_of_the_tests_installed_once(installed: World, as_root: None) -> None:
+    installed.add("apt-get", APT)
+    assert "pytest in " in installed.run("test").stdout
+    _, update, install = installed.calls()
+    assert (update.split()[1], install.split()[-1]) == ("update", "chromium")
+    installed.add("chromium", "")
+    installed.run("test")
+    assert installed.calls() == []
+
+
+def test_tests_run_without_a_browser_where_it_cannot_be_installed(installed: World, as_root: None) -> None:
+    installed.add("apt-get", "#!/usr/bin/env bash\nexit 1\n")
+    done = installed.run("test")
+    assert "pytest in " in done.stdout
+    assert "chromium could not be installed" in done.stderr
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ class Page(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header(
             "Content-Security-Policy",
-            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+            "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
         )
 
     def prepare(self) -> None:
