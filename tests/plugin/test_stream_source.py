@@ -809,9 +809,9 @@ async def test_a_burst_of_gaps_is_one_resync() -> None:
         scene.venue.responses["/book?of=BTC-USD"] = [30, *SNAPSHOT]
         for number in (10, 20, 30):
             await scene.venue.send(["change", "BTC-USD", number - 1, number, []])
-        await eventually(lambda: scene.btc.sequence == 30)
+        await eventually(lambda: scene.btc.proven.sequence == 30)
         assert scene.btc.book_state == "synced"
-        assert scene.btc.integrity.gaps == 3
+        assert scene.btc.proven.integrity.gaps == 3
         assert len(scene.book_requests) == 2
 
 
