@@ -14,6 +14,7 @@ from tornado.ioloop import PeriodicCallback
 from tornado.web import Application
 
 from haunt.clock import Clock
+from haunt.config.changes import Changes, wanted
 from haunt.config.model import Broken, Config, SourceConfig
 from haunt.market.backfill import Backfill
 from haunt.market.gaps import Gaps
@@ -21,12 +22,14 @@ from haunt.market.history import History
 from haunt.market.market import Market
 from haunt.market.published import Signal
 from haunt.market.rates import Rates
+from haunt.market.readings import Instance
 from haunt.market.restart import leave, recall, remember
 from haunt.market.signals import Signals
 from haunt.market.supervisor import Supervisor
 from haunt.market.symbols import Symbols
 from haunt.plugin.budget import Budgets
 from haunt.plugin.relay import Relay
+from haunt.reload import Reloads
 from haunt.stream import protocol
 from haunt.stream.admission import LOOPBACK, Admission
 from haunt.stream.clients import Clients, Timing
@@ -51,9 +54,19 @@ DAY = 86_400_000
 
 
 class Haunt:
-    """The whole server. `start`, then `stop`; `address` says where it listens."""
+    """The whole server. `start`, then `stop`; `address` says where it listens.
 
-    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+    `read` reads the configuration again for `reload`; `configured` is told of each that is in force from then on.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock | None = None,
+        *,
+        read: Callable[[], Config] | None = None,
+        configured: Callable[[Config], None] = lambda config: None,
+    ) -> None:
         self.config = config
         self.clock = clock or Clock()
         self.started_at = self.clock.monotonic()
@@ -66,7 +79,7 @@ class Haunt:
         self.gaps = Gaps(self.clock)
         self.history = History(self._history_path(), _ages(config), self.clock)
         self.signals = Signals(
-            [(one.name, one.cls, one.options) for one in config.indicators.values() if one.enabled],
+            self.indicators,
             [symbol.name for symbol in self.symbols],
             self._announce,
             interrupted=self.gaps.interrupted,
@@ -104,20 +117,16 @@ class Haunt:
             default_depth=config.stream.orderbook_depth,
             clock=self.clock,
         )
-        self.clients = Clients(
-            Timing(
-                idle_timeout=config.limits.idle_timeout,
-                ping_interval=config.limits.ping_interval,
-                slow_timeout=config.limits.slow_timeout,
-                pending_bytes=config.limits.pending_bytes,
-            ),
-            self.clock,
-        )
+        self.clients = Clients(_timing(config), self.clock)
         self.watchdog = Watchdog()
         self.started = False
+        self._configured = configured
+        self._reloads = Reloads(self, read)
+        self._door: dict[str, Stream] = {}
         self._server: HTTPServer | None = None
         self._sockets: list[socket.socket] = []
         self._periodic: list[PeriodicCallback] = []
+        self._telling: PeriodicCallback | None = None
         self._remembering: asyncio.Task[None] | None = None
         self._filling: asyncio.Task[None] | None = None
 
@@ -126,10 +135,11 @@ class Haunt:
     async def start(self) -> None:
         """Listen, then start the sources. Raises HauntError when the address or the history cannot be had."""
         self._sockets = listen(self.config.server.host, self.config.server.port)
+        self._door["stream"] = self._stream()
         self._server = HTTPServer(
             Application(
                 [
-                    (r"/ws/?", StreamHandler, {"stream": self._stream()}),
+                    (r"/ws/?", StreamHandler, self._door),
                     *page_handlers(self),
                 ],
                 log_function=_log_request,
@@ -141,23 +151,22 @@ class Haunt:
         self._server.add_sockets(self._sockets)
         await recall(self.signals, self.history, self._symbol_names, self.clock, hold=self.config.history.backfill > 0)
         self._remembering = asyncio.create_task(
-            remember(self.signals, self.history, self.config.history.flush_interval), name="history"
+            remember(self.signals, self.history, lambda: self.config.history.flush_interval), name="history"
         )
         self._remembering.add_done_callback(_report_end)
         self._filling = asyncio.create_task(self.backfill.run(), name="back-fill")
         self._filling.add_done_callback(_report_end_of_filling)
         self._periodic = [PeriodicCallback(self.market.tick, TICK_MS), PeriodicCallback(self.clients.sweep, TICK_MS)]
         self._periodic.append(PeriodicCallback(self._look_at_rates, RATE_MS))
-        if self.config.stream.status_interval:
-            self._periodic.append(PeriodicCallback(self._tell_status, self.config.stream.status_interval * 1000))
         for callback in self._periodic:
             callback.start()
+        self._tell_status_regularly()
         self.watchdog.start()
         for broken in self.broken:
             logger.error("The %s %s cannot run: %s; everything else does", broken.kind, broken.name, broken.reason)
         for source in self.config.sources.values():
             if source.enabled:
-                self._start_source(source)
+                self.start_source(source)
         self.started = True
         logger.info("Haunt listens on %s", self.address)
         if self.simulated:
@@ -165,10 +174,13 @@ class Haunt:
 
     async def stop(self) -> None:
         """Take no more clients, stop the sources, say goodbye to everyone: done within `limits.drain` seconds."""
+        await self._reloads.close()
         if self._server is not None:
             self._server.stop()
         for callback in self._periodic:
             callback.stop()
+        if self._telling is not None:
+            self._telling.stop()
         self.signals.finish()
         farewell = self.clients.farewell(self.config.limits.drain * FAREWELL_SHARE)
         await asyncio.gather(self._stop_market(), farewell)
@@ -177,13 +189,75 @@ class Haunt:
             await self._server.close_all_connections()
 
     async def _stop_market(self) -> None:
-        if self._filling is not None:
-            self._filling.cancel()
-            await asyncio.wait([self._filling])
+        await self._end_filling()
         await self.supervisor.stop_all()
         if self._remembering is not None:
             self._remembering.cancel()
             await leave(self.signals, self.history, self._symbol_names)
+
+    async def _end_filling(self) -> None:
+        if self._filling is not None:
+            self._filling.cancel()
+            await asyncio.wait([self._filling])
+
+    # -- what a reload does
+
+    async def reload(self) -> Changes:
+        """Read the configuration again, and do what it changes. Raises ConfigError, and then nothing changed;
+        HauntError where nothing can be reloaded."""
+        return await self._reloads.ask()
+
+    def configure(self, config: Config) -> None:
+        """Go by these settings. Clients keep what was agreed on as they connected."""
+        status_interval, self.config = self.config.stream.status_interval, config
+        self.router.most_subscriptions = config.limits.subscriptions
+        self.router.default_depth = config.stream.orderbook_depth
+        self.fanout.space(_intervals(config))
+        self.market.first_price_wait = config.stream.first_price_wait
+        self.clients.timing = _timing(config)
+        self.history.keep_for(_ages(config))
+        self._door["stream"] = self._stream()
+        if config.stream.status_interval != status_interval:
+            self._tell_status_regularly()
+        self._configured(config)
+
+    async def let_go_of_the_past(self) -> None:
+        """Ask for no more candles of before the start; the indicators go on with those that came."""
+        await self._end_filling()
+        await self.backfill.release()
+
+    def start_source(self, source: SourceConfig) -> None:
+        """Run it from now on. One that cannot be made is told of among the `broken`."""
+        options = source.options
+        relay = Relay(
+            source.name,
+            wanted=wanted(source, self.symbols),
+            deliver=self.market.apply,
+            quotes=options.quotes,
+            checksum=source.cls.checksum,
+            weight=options.weight,
+            stale_after=options.stale_after,
+            venue=source.plugin,
+            clock=self.clock,
+            budgets=self.budgets,
+            gaps=self.gaps,
+        )
+        try:
+            made = source.cls(options, relay)
+        except Exception as error:
+            reason = f"{type(error).__name__} while it was made: {error}"
+            logger.exception("The %s %s cannot run: %s; everything else does", "source", source.name, reason)
+            self.broken.append(Broken("source", source.name, source.plugin, reason))
+            return
+        self.relays[source.name] = relay
+        self.supervisor.start(source.name, made, relay)
+
+    async def stop_source(self, name: str) -> None:
+        """End it, and keep nothing of it. Nothing happens where it does not run."""
+        await self.supervisor.stop(name)
+        relay = self.relays.pop(name, None)
+        if relay is not None:
+            self.market.forget(relay.feeds.values())
 
     # -- what it is doing
 
@@ -200,6 +274,11 @@ class Haunt:
     def simulated(self) -> list[str]:
         """The running sources whose data is made up."""
         return [one.name for one in self.config.sources.values() if one.enabled and one.cls.simulated]
+
+    @property
+    def indicators(self) -> list[Instance]:
+        """Those that run."""
+        return [(one.name, one.cls, one.options) for one in self.config.indicators.values() if one.enabled]
 
     @property
     def uptime_seconds(self) -> int:
@@ -224,6 +303,14 @@ class Haunt:
 
         self.fanout.announce(("signal", signal.symbol), encode)
 
+    def _tell_status_regularly(self) -> None:
+        if self._telling is not None:
+            self._telling.stop()
+        interval = self.config.stream.status_interval
+        self._telling = PeriodicCallback(self._tell_status, interval * 1000) if interval else None
+        if self._telling is not None:
+            self._telling.start()
+
     async def _tell_status(self) -> None:
         await self.clients.tell_all(
             protocol.server_status(
@@ -244,32 +331,6 @@ class Haunt:
     @property
     def _symbol_names(self) -> list[str]:
         return [symbol.name for symbol in self.symbols]
-
-    def _start_source(self, source: SourceConfig) -> None:
-        options = source.options
-        wanted = [symbol for symbol in self.symbols if options.symbols is None or symbol.name in options.symbols]
-        relay = Relay(
-            source.name,
-            wanted=wanted,
-            deliver=self.market.apply,
-            quotes=options.quotes,
-            checksum=source.cls.checksum,
-            weight=options.weight,
-            stale_after=options.stale_after,
-            venue=source.plugin,
-            clock=self.clock,
-            budgets=self.budgets,
-            gaps=self.gaps,
-        )
-        try:
-            made = source.cls(options, relay)
-        except Exception as error:
-            reason = f"{type(error).__name__} while it was made: {error}"
-            logger.exception("The %s %s cannot run: %s; everything else does", "source", source.name, reason)
-            self.broken.append(Broken("source", source.name, source.plugin, reason))
-            return
-        self.relays[source.name] = relay
-        self.supervisor.start(source.name, made, relay)
 
     def _stream(self) -> Stream:
         server, limits = self.config.server, self.config.limits
@@ -300,6 +361,11 @@ def _ages(config: Config) -> Mapping[str, int | None]:
     return {timeframe: round(days * DAY) or None for timeframe, days in config.history.keep.items()}
 
 
+def _timing(config: Config) -> Timing:
+    limits = config.limits
+    return Timing(limits.idle_timeout, limits.ping_interval, limits.slow_timeout, limits.pending_bytes)
+
+
 def _intervals(config: Config) -> Mapping[str, float]:
     """Least seconds between two sendings of a state, per channel."""
     most = config.stream.max_updates_per_second
@@ -320,9 +386,8 @@ def _log_request(handler: Any) -> None:
     logger.debug("%s %s %s", handler.get_status(), handler.request.method, handler.request.path)
 
 
-async def run_until(config: Config, stopped: asyncio.Event, started: Callable[[Haunt], None]) -> None:
+async def run_until(haunt: Haunt, stopped: asyncio.Event, started: Callable[[Haunt], None]) -> None:
     """Serve until the event is set, then drain. `started` is called when it listens."""
-    haunt = Haunt(config)
     await haunt.start()
     started(haunt)
     await stopped.wait()

@@ -24,7 +24,7 @@ class Running:
     """A server that listens. `port` is free for it alone."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        self._process = process
+        self.process = process
         self._log = log
         self.port = int(self.wait_for(LISTENS)[1])
 
@@ -36,7 +36,7 @@ class Running:
         """The first place in the log that matches."""
         deadline = time.monotonic() + within
         while (found := pattern.search(self.log)) is None:
-            assert self._process.poll() is None, f"the server has ended: {self.log}"
+            assert self.process.poll() is None, f"the server has ended: {self.log}"
             assert time.monotonic() < deadline, f"no {pattern.pattern} within {within:g} s: {self.log}"
             time.sleep(0.02)
         return found

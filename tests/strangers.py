@@ -117,7 +117,7 @@ async def running(folder: Path, configuration: str = SIMULATED) -> AsyncIterator
     file = folder / "haunt.yaml"
     file.write_text(configuration, encoding="utf-8")
     registry = Registry([*metadata.entry_points(group=GROUP), *STRANGERS])
-    haunt = Haunt(load(file, registry, SECRETS))
+    haunt = Haunt(load(file, registry, SECRETS), read=lambda: load(file, registry, SECRETS))
     await haunt.start()
     try:
         yield haunt

@@ -14,6 +14,7 @@ GROUPS = {
         "demo": "Serve an invented market at once.",
         "init": "Write a configuration to start from.",
         "serve": "Run the server on a configuration.",
+        "reload": "Let a running server read its configuration again.",
     },
     "Look": {
         "clients": "List who is connected to a server.",

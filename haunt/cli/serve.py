@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 
 import click
 
@@ -22,6 +24,7 @@ from haunt.plugin.registry import Registry
 logger = logging.getLogger(__name__)
 
 TELL_EVERY = 10.0  # seconds
+LOOK_EVERY = 1.0  # seconds
 
 
 @click.command()
@@ -44,17 +47,22 @@ def run(file: str, environ: Mapping[str, str], started: Callable[[Haunt], None] 
     except ConfigError as error:
         click.echo(error, err=True)
         sys.exit(EX_CONFIG)
-    log = console.start(config.log.format, config.log.level, config.log.levels, secrets=config.secrets)
-    for warning in config.warnings:
-        logger.warning("%s; it is used all the same", warning)
+    _log(config)
     try:
-        asyncio.run(_serve(config, log, started))
+        asyncio.run(_serve(config, Path(file), environ, started))
     except HauntError as error:
         click.echo(error, err=True)
         sys.exit(1)
 
 
-async def _serve(config: Config, log: console.Console, started: Callable[[Haunt], None]) -> None:
+def _log(config: Config) -> None:
+    console.start(config.log.format, config.log.level, config.log.levels, secrets=config.secrets)
+    for warning in config.warnings:
+        logger.warning("%s; it is used all the same", warning)
+
+
+async def _serve(config: Config, file: Path, environ: Mapping[str, str], started: Callable[[Haunt], None]) -> None:
+    haunt = Haunt(config, read=lambda: load(file, Registry(), environ), configured=_log)
     stopped = asyncio.Event()
 
     def stop(name: str) -> None:
@@ -67,12 +75,50 @@ async def _serve(config: Config, log: console.Console, started: Callable[[Haunt]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number.name)
-    telling = asyncio.create_task(_tell_repeats(log))
-    await run_until(config, stopped, started)
-    telling.cancel()
+    hung_up = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, hung_up.set)
+    tasks = [asyncio.create_task(one) for one in (_tell_repeats(), _reload_when(hung_up, haunt), _watch(file, haunt))]
+    await run_until(haunt, stopped, started)
+    for task in tasks:
+        task.cancel()
 
 
-async def _tell_repeats(log: console.Console) -> None:
+async def _tell_repeats() -> None:
     while True:
         await asyncio.sleep(TELL_EVERY)
-        log.tell_repeats()
+        console.tell_repeats()
+
+
+async def _reload_when(asked: asyncio.Event, haunt: Haunt) -> None:
+    while True:
+        await asked.wait()
+        asked.clear()
+        await _reload(haunt)
+
+
+async def _watch(file: Path, haunt: Haunt) -> None:
+    """Reload once the file is another and has been left alone since the last look: an editor may still write it."""
+    loaded = seen = _written(file)
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        before, seen = seen, _written(file)
+        if not haunt.config.reload.watch:
+            loaded = seen
+        elif before == seen != loaded and seen is not None:
+            loaded = seen
+            await _reload(haunt)
+
+
+def _written(file: Path) -> tuple[int, int, int] | None:
+    """What is another when the file is; None while there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+async def _reload(haunt: Haunt) -> None:
+    # Whatever went wrong is in the log.
+    with suppress(Exception):
+        await haunt.reload()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from contextlib import suppress
+from typing import Any, NamedTuple, TypeVar
 from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import Request, urlopen
@@ -40,6 +41,19 @@ class Server(NamedTuple):
         return "ws" + self.resource(self.path).removeprefix("http")
 
 
+class Refusal(click.ClickException):
+    """The server's own no. `answer` is what it said, where that was JSON."""
+
+    def __init__(self, name: str, error: HTTPError) -> None:
+        self.answer: dict[str, Any] = {}
+        reason = f"{error.code} {clean(error.reason)}"
+        with suppress(ValueError, KeyError, TypeError):
+            answer = json.loads(error.read())
+            reason = clean(answer["message"])
+            self.answer = answer
+        super().__init__(f"{name} refuses: {reason}")
+
+
 def server_options(command: Command) -> Command:
     """`url` and `as_json`, for a command that asks a server."""
     command = click.option("--json", "as_json", is_flag=True, help="Print the server's answer as it is.")(command)
@@ -71,26 +85,20 @@ def credentials(variable: str = TOKEN) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def ask(url: str, path: str, query: Mapping[str, str] | None = None, *, token: str = TOKEN) -> str:
-    """The answer of the server at `url`. Raises ClickException, which repeats no token.
+def ask(url: str, path: str, query: Mapping[str, str] | None = None, *, token: str = TOKEN, method: str = "GET") -> str:
+    """The answer of the server at `url`. Raises Refusal or ClickException, which repeat no token.
 
     `token`: the environment variable that holds what is shown to the server.
     """
     server = server_at(url)
     try:
-        with urlopen(Request(server.resource(path, query), headers=credentials(token)), timeout=TIMEOUT) as answer:
+        request = Request(server.resource(path, query), headers=credentials(token), method=method)
+        with urlopen(request, timeout=TIMEOUT) as answer:
             return str(answer.read().decode())
     except HTTPError as error:
-        raise click.ClickException(f"{server.name} refuses: {_refusal(error)}") from None
+        raise Refusal(server.name, error) from None
     except OSError as error:
         reason = getattr(error, "reason", error)
         raise click.ClickException(
             f"{server.name} cannot be reached: {clean(getattr(reason, 'strerror', None) or reason)}"
         ) from None
-
-
-def _refusal(error: HTTPError) -> str:
-    try:
-        return clean(json.loads(error.read())["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"{error.code} {clean(error.reason)}"

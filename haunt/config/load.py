@@ -9,7 +9,7 @@ from typing import TypeVar
 from haunt.config.document import Document, read
 from haunt.config.environment import override
 from haunt.config.instances import check_symbols, read_indicators, read_sources
-from haunt.config.model import SECTIONS, Broken, Config, History, Limits, Log, Price, Section, Server, Stream
+from haunt.config.model import SECTIONS, Broken, Config, History, Limits, Log, Price, Reload, Section, Server, Stream
 from haunt.config.problems import unknown, validate
 from haunt.config.symbols import read_symbols
 from haunt.plugin.registry import Registry
@@ -46,6 +46,7 @@ def _config(document: Document, registry: Registry) -> Config:
         limits=_section(document, "limits", Limits),
         stream=_section(document, "stream", Stream),
         log=_section(document, "log", Log),
+        reload=_section(document, "reload", Reload),
         history=_history(document),
         symbols=symbols,
         sources=sources,

@@ -180,6 +180,12 @@ class Log(Section):
     )
 
 
+class Reload(Section):
+    """When this file is read again."""
+
+    watch: bool = Field(False, description="When it has changed, too; else when it is asked for.")
+
+
 class Price(Section):
     """How the prices of a symbol's venues become one."""
 
@@ -240,9 +246,10 @@ class InstanceOptions(Section):
     enabled: bool = Field(True, description="false = keep the options, run nothing.")
 
 
-SECTIONS = ("server", "limits", "stream", "log", "price", "history", "symbols", "sources", "indicators")
+SECTIONS = ("server", "limits", "stream", "log", "reload", "price", "history", "symbols", "sources", "indicators")
 FIXED: Mapping[str, type[Section]] = {
-    "server": Server, "limits": Limits, "stream": Stream, "log": Log, "price": Price, "history": History,
+    "server": Server, "limits": Limits, "stream": Stream, "log": Log, "reload": Reload, "price": Price,
+    "history": History,
 }  # fmt: skip
 """The sections whose options do not depend on plugins."""
 
@@ -287,6 +294,7 @@ class Config:
     limits: Limits
     stream: Stream
     log: Log
+    reload: Reload
     history: History
     symbols: tuple[Symbol, ...]
     sources: Mapping[str, SourceConfig]

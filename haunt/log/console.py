@@ -67,10 +67,20 @@ def start(
     return console
 
 
+def tell_repeats() -> None:
+    """Write how often that was said which was left out for a minute."""
+    for console in _consoles():
+        console.tell_repeats()
+
+
 def stop() -> None:
     """Say what is left to say, and no more; loggers have the levels they had before `start`."""
-    for console in [one for one in logging.getLogger().handlers if isinstance(one, Console)]:
+    for console in _consoles():
         logging.getLogger().removeHandler(console)
         console.close()
         for name in console.levels:
             logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+def _consoles() -> list[Console]:
+    return [one for one in logging.getLogger().handlers if isinstance(one, Console)]

@@ -127,6 +127,11 @@ class Backfill:
             "".join(f"; none of {name}: {reason}" for name, reason in failed.items()),
         )  # fmt: skip
 
+    async def release(self) -> None:
+        """The indicators wait no longer. To be called when it runs no more."""
+        for name in self._signals.waiting:
+            await self._give(name)
+
     # -- one symbol
 
     async def _seed(self, name: str) -> None:

@@ -176,6 +176,16 @@ class Electorate:
         self.in_dollars = any(vote.feed.quote == USD for vote in self.counted)
         self._count()
 
+    def forget(self, feeds: Iterable[Feed]) -> Outcome:
+        """These markets are no longer asked."""
+        gone = [self.votes.pop(feed) for feed in feeds if feed in self.votes]
+        if not gone:
+            return "nothing"
+        for vote in gone:
+            vote.why_not = "disconnected"
+        self.elect()
+        return "elected"
+
     # -- what follows from it
 
     def price(self, held: float | None) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 What: TypeAlias = Literal["data", "book"]
 """Nothing fresh comes; the order book is lost, whatever else comes."""
-Key: TypeAlias = "tuple[Feed, What]"
+Key: TypeAlias = tuple[str, str, What]
+"""Source, market, and what of it: a source that is run with other options goes on where the last one ended."""
 
 MOST_CLOSED = 10_000
 MOST_TOLD = 1_000
@@ -73,7 +74,7 @@ class Gaps:
 
     def begin(self, feed: Feed, what: What, cause: str, since: float | None = None) -> None:
         """It can no longer be trusted, from the monotonic time `since` or from now on. Nothing if that is known."""
-        key = (feed, what)
+        key = (feed.source, feed.venue_symbol, what)
         if key in self._open:
             return
         now = self._clock.monotonic()
@@ -89,16 +90,27 @@ class Gaps:
 
     def end(self, feed: Feed, what: What) -> None:
         """It can be trusted from now on. Nothing more happens if it could before."""
-        key = (feed, what)
-        opened = self._open.pop(key, None)
-        if opened is None:
+        key = (feed.source, feed.venue_symbol, what)
+        if key in self._open:
+            self._close(key)
+        else:
             self._trusted.setdefault(key, self._clock.milliseconds())
-            return
+
+    def forget(self, source: str, but: Collection[str] = ()) -> None:
+        """Of this source there are no other markets than these any more: their gaps are at an end."""
+        gone = [key for key in {**self._trusted, **self._open} if key[0] == source and key[1] not in but]
+        for key in gone:
+            if key in self._open:
+                self._close(key)
+            self._trusted.pop(key, None)
+
+    def _close(self, key: Key) -> None:
+        opened = self._open.pop(key)
         lasted = self._lasted(opened)
         ended = self._trusted[key] = opened.gap.began + round(lasted * 1000)
         self._closed.append(opened.gap._replace(ended=ended, lasted=lasted))
         if opened.feeds:
-            interruption = self._interruptions[feed.symbol]
+            interruption = self._interruptions[opened.gap.symbol]
             interruption.missing -= 1
             interruption.until = max(interruption.until, ended)
 

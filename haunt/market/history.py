@@ -87,6 +87,10 @@ class Store:
         self._database: sqlite3.Connection | None = None
         self._pruned: int | None = None
 
+    def keep_for(self, ages: Mapping[str, int | None]) -> None:
+        """May be called by any thread."""
+        self._keep, self._pruned = ages, None
+
     def write(self, rows: Sequence[Row], states: States, signals: Sequence[Signal] = ()) -> None:
         """All of it or nothing. What is there already of the same interval is replaced.
 
@@ -260,6 +264,10 @@ class History:
         except (sqlite3.Error, OSError, ValueError) as error:
             self._fail(error)
             return {}
+
+    def keep_for(self, ages: Mapping[str, int | None]) -> None:
+        """How long candles are kept from now on; what is too old goes with the next writing."""
+        self._store.keep_for(ages)
 
     def keep(self, symbol: str, timeframe: str, candle: Candle) -> None:
         """A candle that closed."""

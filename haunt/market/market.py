@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -87,14 +87,41 @@ class Market:
     ) -> None:
         self._signals = signals
         self._mark = mark
-        self._first_price_wait = first_price_wait
+        self.first_price_wait = first_price_wait
         self._clock = clock or Clock()
         self._rates = {USD: 1.0}
         self._implied: dict[str, Feed] = {}
-        self._quotations = {
-            symbol.name: Quotation(symbol, Electorate(symbol.rules, self._rates, self._clock.monotonic))
-            for symbol in symbols
-        }
+        self._quotations: dict[str, Quotation] = {}
+        for symbol in symbols:
+            self.track(symbol)
+
+    # -- what it keeps
+
+    def track(self, symbol: Symbol) -> None:
+        """Keep the state of this symbol; of one that is known by that name, go on by its new rules."""
+        quotation = self._quotations.get(symbol.name)
+        if quotation is None:
+            electorate = Electorate(symbol.rules, self._rates, self._clock.monotonic)
+            self._quotations[symbol.name] = Quotation(symbol, electorate)
+            return
+        quotation.symbol, quotation.electorate.rules = symbol, symbol.rules
+        quotation.electorate.elect()
+        self._change_book(quotation)
+        self._reprice(quotation, self._clock.milliseconds())
+
+    def drop(self, symbol: str) -> None:
+        """Keep nothing of this symbol; its markets say it in vain. Nobody may ask for it any more."""
+        quotation = self._quotations.pop(symbol)
+        self._rates.pop(quotation.coin, None)
+        self._implied.pop(symbol, None)
+
+    def forget(self, feeds: Iterable[Feed]) -> None:
+        """These markets are no longer asked."""
+        for feed in feeds:
+            quotation = self._quotations.get(feed.symbol)
+            if quotation is not None and quotation.electorate.forget([feed]) == "elected":
+                self._change_book(quotation)
+                self._reprice(quotation, self._clock.milliseconds())
 
     # -- from the sources
 
@@ -281,7 +308,7 @@ class Market:
             quotation.seen_at = now
         if quotation.electorate.figures.change_24h is not None:
             return True
-        if now - quotation.seen_at < self._first_price_wait:
+        if now - quotation.seen_at < self.first_price_wait:
             return False
         logger.warning("No venue gives 24 hour figures of %s: its change_24h begins at 0", quotation.symbol.name)
         return True

@@ -1,9 +1,9 @@
-"""What a restart finds again: what the history keeps of the signals and gives back."""
+"""What a restart finds again, and a reload: what the history keeps of the signals and gives back."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from time import monotonic
 
 from haunt.clock import Clock
@@ -14,10 +14,10 @@ MOST_SEEDED = 1_000  # candles
 LONGEST_SLICE = 0.004  # seconds before others get their turn
 
 
-async def remember(signals: Signals, history: History, interval: float) -> None:
+async def remember(signals: Signals, history: History, interval: Callable[[], float]) -> None:
     """Keep what changes, every `interval` seconds, until cancelled."""
     while True:
-        await asyncio.sleep(interval)
+        await asyncio.sleep(interval())
         began = monotonic()
         for symbol, timeframe, state in signals.changed():
             history.keep_state(symbol, timeframe, state)
@@ -45,6 +45,23 @@ async def recall(
             for timeframe, since in signals.expected(symbol).items()
         }
         signals.resume(symbol, candles, clock.milliseconds(), hold=hold)
+
+
+async def learn(signals: Signals, history: History) -> None:
+    """What indicators that came while Haunt runs know of the past, without a signal for it."""
+    for lesson in signals.lessons():
+        while True:
+            since = lesson.study.next_start or 0
+            candles = await history.candles(lesson.symbol, lesson.timeframe, MOST_SEEDED, since)
+            began = monotonic()
+            for candle in candles:
+                signals.learn(lesson, candle)
+                if monotonic() - began > LONGEST_SLICE:
+                    await asyncio.sleep(0)
+                    began = monotonic()
+            if not candles or signals.conclude(lesson):
+                break
+        signals.conclude(lesson)
 
 
 async def leave(signals: Signals, history: History, symbols: Iterable[str]) -> None:

@@ -17,7 +17,7 @@ from haunt.market.candles import Candle, CandleSeries, candle_start, timeframe_m
 from haunt.market.merged_candles import MINUTE, joined
 from haunt.market.published import Signal
 from haunt.market.readings import Instance, Said, combined_last, rounded
-from haunt.plugin.indicator import Indicator, IndicatorOptions, Reading
+from haunt.plugin.indicator import Combination, Indicator, IndicatorOptions, Reading
 from haunt.plugin.state import copied, restore, saved
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ class _Line:
     last: Signal | None = None
     warm: bool = False
     """Whether it ever had something to say."""
+    new: bool = False
+    """It came while others ran, and has not learned from the candles before it."""
 
     @property
     def state(self) -> str:
@@ -52,6 +54,8 @@ class _Track:
     timeframe: str
     series: CandleSeries
     lines: list[_Line]
+    since: int = 0
+    """Before it nobody kept these candles: one that had begun is not whole."""
     next_start: int | None = None
     close: float | None = None
     """That of the candle before."""
@@ -61,6 +65,29 @@ class _Track:
     """While older ones are waited for, the candle that the last stop cut."""
     late: bool = False
     """While older ones are waited for: the running candle may have begun before its first price."""
+
+
+class Lesson:
+    """The new indicators of a track learn apart from it; where one combines the others, with fresh ones of those."""
+
+    def __init__(self, track: _Track) -> None:
+        combines = any(line.new and issubclass(line.make, Combination) for line in track.lines)
+        lines = [_Line(line.name, line.make, line.options) for line in track.lines if line.new or combines]
+        self.symbol, self.timeframe = track.symbol, track.timeframe
+        self.track = track
+        self.study = _Track(track.symbol, track.timeframe, CandleSeries(track.timeframe), lines)
+
+
+def _arranged(track: _Track, instances: Iterable[Instance], *, new: bool) -> _Track:
+    """The track with these indicators, each that it had as it was."""
+    known = {(line.name, line.make): line for line in track.lines}
+    lines = []
+    for name, make, options in instances:
+        line = known.get((name, make))
+        same = line is not None and line.options == options
+        lines.append(line if line is not None and same else _Line(name, make, options, new=new))
+    track.lines = lines
+    return track
 
 
 class Signals:
@@ -98,21 +125,41 @@ class Signals:
         self._failures: dict[str, int] = {}
         self._logged: dict[str, int] = {}
         self._unsaved: set[str] = set()
+        self._by_symbol: dict[str, list[_Track]] = {}
+        self._ticked: dict[str, int | None] = {}
+        self._arrange(indicators, symbols, timeframes, 0)
+
+    def change(self, indicators: Iterable[Instance], symbols: Iterable[str], timeframes: Iterable[str]) -> None:
+        """Go on with these, each known one where it was. Indicators that are new, or have other options, begin anew."""
+        self.finish()
+        self._arrange(indicators, symbols, timeframes, self._clock.milliseconds())
+        running = {line.name for tracks in self._by_symbol.values() for track in tracks for line in track.lines}
+        known = {line.name for lesson in self.lessons() for line in lesson.track.lines if line.new}
+        for told in (self.stopped, self._failures, self._logged):
+            for name in [name for name in told if name not in running or name in known]:
+                del told[name]
+
+    def _arrange(
+        self, indicators: Iterable[Instance], symbols: Iterable[str], timeframes: Iterable[str], since: int
+    ) -> None:
         by_timeframe: dict[str, list[Instance]] = {}
         for instance in combined_last(indicators):
             by_timeframe.setdefault(instance[2].timeframe, []).append(instance)
         for timeframe in timeframes:
             by_timeframe.setdefault(timeframe, [])
-        self._by_symbol: dict[str, list[_Track]] = {
+        known = {(one.symbol, one.timeframe): one for tracks in self._by_symbol.values() for one in tracks}
+        self._by_symbol = {
             symbol: [
-                _Track(symbol, timeframe, CandleSeries(timeframe), [_Line(*instance) for instance in instances])
+                _arranged(
+                    known.get((symbol, timeframe)) or _Track(symbol, timeframe, CandleSeries(timeframe), [], since),
+                    instances,
+                    new=since > 0,
+                )
                 for timeframe, instances in by_timeframe.items()
             ]
             for symbol in symbols
         }
-        self._timeframes = list(by_timeframe)
-        self._lengths = [timeframe_milliseconds(timeframe) for timeframe in by_timeframe]
-        self._ticked: list[int | None] = [None for _ in by_timeframe]
+        self._ticked = {timeframe: self._ticked.get(timeframe) for timeframe in by_timeframe}
 
     def price(self, symbol: str, price: float, now_ms: int) -> None:
         """The composite price of a symbol."""
@@ -154,9 +201,9 @@ class Signals:
 
     def _close_all(self, now_ms: int) -> Iterator[None]:
         """Yields where others may have their turn."""
-        for position, length in enumerate(self._lengths):
-            start = candle_start(now_ms, length)
-            if start == self._ticked[position]:
+        for position, (timeframe, ticked) in enumerate(list(self._ticked.items())):
+            start = candle_start(now_ms, timeframe_milliseconds(timeframe))
+            if start == ticked:
                 continue
             for tracks in self._by_symbol.values():
                 track = tracks[position]
@@ -164,7 +211,7 @@ class Signals:
                 if closed:
                     self._feed(track, closed)
                     yield
-            self._ticked[position] = start
+            self._ticked[timeframe] = start
 
     def last(self, symbol: str) -> list[Signal]:
         """The newest signal of each running indicator that has published one for this symbol."""
@@ -178,7 +225,7 @@ class Signals:
     @property
     def timeframes(self) -> list[str]:
         """Those of the candles it builds, the shortest first."""
-        return sorted(self._timeframes, key=timeframe_milliseconds)
+        return sorted(self._ticked, key=timeframe_milliseconds)
 
     def running(self, symbol: str, timeframe: str) -> Candle | None:
         """The candle of this timeframe as it stands; None before the first price."""
@@ -324,6 +371,40 @@ class Signals:
         if before and len(before) * MINUTE == first - running.start:
             track.series.precede(joined(running.start, before))
 
+    @property
+    def waiting(self) -> list[str]:
+        """The symbols whose indicators wait for older candles."""
+        return [name for name, tracks in self._by_symbol.items() if any(one.held is not None for one in tracks)]
+
+    def lessons(self) -> list[Lesson]:
+        """For each symbol and timeframe with indicators that are new since a change, what they have to learn."""
+        return [
+            Lesson(track)
+            for tracks in self._by_symbol.values()
+            for track in tracks
+            if any(one.new for one in track.lines)
+        ]
+
+    def learn(self, lesson: Lesson, candle: Candle) -> None:
+        """The next candle that closed before the change, oldest first. Nobody is told what it changes."""
+        if candle.start >= (lesson.study.next_start or 0):
+            self._take(lesson.study, candle, _tell_nobody)
+
+    def conclude(self, lesson: Lesson) -> bool:
+        """The new indicators go on with what they learned. False while there is a later candle to learn from."""
+        track, study = lesson.track, lesson.study
+        if study.next_start is not None and track.next_start is not None and study.next_start < track.next_start:
+            return False
+        if track.next_start is None:
+            track.next_start, track.close = study.next_start, study.close
+        learned = {line.name: line for line in study.lines}
+        for line in track.lines:
+            if line.new:
+                student = learned[line.name]
+                line.new, line.warm = False, student.warm
+                line.indicator, line.last = student.indicator, student.last
+        return True
+
     def _saved_track(self, track: _Track) -> dict[str, Any]:
         return {
             "series": saved(track.series),
@@ -384,7 +465,9 @@ class Signals:
                 self._update(track, line, candle, said, publish)
 
     def _marked(self, track: _Track, candle: Candle) -> Candle:
-        gap = self._interrupted(track.symbol, candle.start, candle.start + track.series.length)
+        gap = candle.start < track.since or self._interrupted(
+            track.symbol, candle.start, candle.start + track.series.length
+        )
         return candle._replace(gap=True) if gap else candle
 
     def _update(

@@ -62,6 +62,10 @@ class Symbols:
     """The catalogue: finds a symbol by any of its names, whatever the case and the spaces around it."""
 
     def __init__(self, symbols: Iterable[Symbol]) -> None:
+        self.change(symbols)
+
+    def change(self, symbols: Iterable[Symbol]) -> None:
+        """These are all there are from now on."""
         self._symbols = {symbol.name: symbol for symbol in symbols}
         self._names = {name: name for name in self._symbols}
         for symbol in self._symbols.values():

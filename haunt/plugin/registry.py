@@ -93,6 +93,7 @@ class Registry:
 
     def __init__(self, entry_points: Iterable[metadata.EntryPoint] | None = None) -> None:
         if entry_points is None:
+            importlib.invalidate_caches()  # a package may have been installed since the last look
             entry_points = metadata.entry_points(group=GROUP)
         declared: dict[str, list[metadata.EntryPoint]] = {}
         for entry_point in entry_points:

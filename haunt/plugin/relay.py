@@ -146,6 +146,7 @@ class Relay:
                 self._complain(
                     f"{symbol.name} is not offered in {', '.join(self._quotes)}; other symbols are not affected"
                 )
+        self._gaps.forget(self.source, but=self.feeds)
         return chosen
 
     def add(self, instrument: Instrument, symbol: str) -> Feed:

@@ -59,7 +59,7 @@ class Clients:
         self.refused: Counter[str] = Counter()
         self.closed: Counter[str] = Counter()
         self.leaving = False
-        self._timing = timing
+        self.timing = timing
         self._clock = clock
         self._clients: dict[Connection, Client] = {}
         self._of_peer: Counter[str] = Counter()
@@ -120,7 +120,7 @@ class Clients:
                 self._look_at(client, now)
 
     def _look_at(self, client: Client, now: float) -> None:
-        connection, timing = client.connection, self._timing
+        connection, timing = client.connection, self.timing
         if now - connection.last_frame >= timing.idle_timeout:
             connection.close(4000, "idle timeout")
             return
@@ -142,7 +142,7 @@ class Clients:
         if transport.progress != client.progress:
             client.progress, client.progress_at = transport.progress, now
         waiting = transport.waiting + client.session.waiting_bytes
-        if waiting > self._timing.pending_bytes or now - client.progress_at >= self._timing.slow_timeout:
+        if waiting > self.timing.pending_bytes or now - client.progress_at >= self.timing.slow_timeout:
             client.connection.close(1013, "slow consumer", grace=SLOW_GRACE)
 
     async def farewell(self, deadline: float) -> None:

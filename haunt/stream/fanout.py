@@ -67,6 +67,10 @@ class Fanout:
         self._turn = 0
         self._announcements = 0
 
+    def space(self, intervals: Mapping[str, float]) -> None:
+        """The least seconds between two sendings from now on."""
+        self._intervals = intervals
+
     @property
     def idle(self) -> bool:
         """Whether everything marked so far has been sent."""

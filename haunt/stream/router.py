@@ -40,8 +40,8 @@ class Router:
         self._subscriptions = subscriptions
         self._fanout = fanout
         self._last_signals = last_signals
-        self._most = most_subscriptions
-        self._default_depth = default_depth
+        self.most_subscriptions = most_subscriptions
+        self.default_depth = default_depth
         self._clock = clock or Clock()
 
     def receive(self, session: Session, message: str | bytes) -> None:
@@ -58,6 +58,15 @@ class Router:
         self._subscriptions.remove(session)
         session.waiting.clear()
         session.owed.clear()
+
+    def revoke(self, session: Session, symbol: str) -> None:
+        """A symbol is no longer to be had: this subscriber of it is told, and has the others still."""
+        self._fanout.settle(session)
+        held = dict(session.subscriptions)
+        if held.pop(symbol, None) is None:
+            return
+        self._move(session, held)
+        self._refuse(session, RequestError("invalid_symbol", f"Symbol '{symbol}' is no longer tracked"), None)
 
     # -- requests
 
@@ -92,12 +101,12 @@ class Router:
             symbol = self._find(session, text, request.id)
             if symbol is None:
                 rejected.append(text)
-            elif symbol not in held and len(held) >= self._most:
+            elif symbol not in held and len(held) >= self.most_subscriptions:
                 rejected.append(text)
                 over += 1
             else:
                 throttle = None if request.throttle_ms is None else request.throttle_ms / 1000
-                held[symbol] = widened(held.get(symbol), request.channels, throttle, request.depth, self._default_depth)
+                held[symbol] = widened(held.get(symbol), request.channels, throttle, request.depth, self.default_depth)
                 accepted[symbol] = None
         if over:
             self._refuse(session, self._over_the_limit(over, len(accepted)), request.id)
@@ -159,7 +168,7 @@ class Router:
     def _over_the_limit(self, over: int, accepted: int) -> RequestError:
         return RequestError(
             "subscription_limit",
-            f"At most {self._most} symbols per connection: {accepted} accepted, {over} rejected",
+            f"At most {self.most_subscriptions} symbols per connection: {accepted} accepted, {over} rejected",
         )
 
     def _tell_state(self, session: Session, symbol: str, request: Subscribe) -> None:

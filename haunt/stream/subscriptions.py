@@ -149,6 +149,15 @@ class Subscriptions:
     def __contains__(self, state: State) -> bool:
         return state in self._listeners
 
+    def subscribers(self, symbol: str) -> list[Session]:
+        """Everyone with any subscription to this symbol."""
+        return [
+            session
+            for cohort in self._cohorts.values()
+            if symbol in cohort.subscriptions
+            for session in (*cohort.ready, *cohort.behind)
+        ]
+
     def move(self, session: Session, subscriptions: Mapping[str, Subscription]) -> None:
         """Put a client where its subscriptions belong; none at all takes it out of the index."""
         self.remove(session)

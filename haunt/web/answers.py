@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, NotRequired, TypeAlias
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -29,11 +29,21 @@ Timeframe: TypeAlias = Annotated[str, Field(description="The length of a candle.
 Seconds: TypeAlias = Annotated[float, Field(description="In seconds.", ge=0)]
 
 
+class Mistake(TypedDict):
+    """In the configuration."""
+
+    file: str
+    line: Annotated[int | None, Field(description="null where the file has no line to blame.")]
+    path: Annotated[str, Field(description="The option, such as sources.kraken.depth.")]
+    message: str
+
+
 class Error(TypedDict):
     """Why a request was refused."""
 
     error: Annotated[str, Field(description="A code for programs.", examples=["invalid_symbol"])]
     message: Annotated[str, Field(description="For people: what to do about it.")]
+    problems: NotRequired[Annotated[Sequence[Mistake], Field(description="Of `invalid_config`: every mistake.")]]
 
 
 # -- the market
@@ -206,6 +216,33 @@ class Sources(TypedDict):
 
 class Plugins(TypedDict):
     plugins: Sequence[Described]
+
+
+class NamesChanged(TypedDict):
+    added: Sequence[str]
+    removed: Sequence[str]
+    changed: Sequence[str]
+
+
+class SourcesChanged(TypedDict):
+    started: Sequence[str]
+    stopped: Sequence[str]
+    restarted: Annotated[Sequence[str], Field(description="Run anew with other options.")]
+    adjusted: Annotated[Sequence[str], Field(description="Asked for other symbols.")]
+
+
+class Changed(TypedDict):
+    """What another configuration changed."""
+
+    sources: SourcesChanged
+    symbols: NamesChanged
+    indicators: NamesChanged
+    settings: Annotated[Sequence[str], Field(description="Options that are in force now.")]
+    needs_restart: Annotated[Sequence[str], Field(description="Options that will be after a restart.")]
+
+
+class Reloaded(TypedDict):
+    changed: Changed
 
 
 class SubscriptionAnswer(TypedDict):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import asdict
 from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from haunt.errors import Refused
+from haunt.errors import ConfigError, HauntError, Refused
 from haunt.market.candles import Candle
 from haunt.market.published import Signal
 from haunt.market.readings import replayed, rounded
@@ -28,6 +29,7 @@ from haunt.web.answers import (
     Plugins,
     Prices,
     ReadingAnswer,
+    Reloaded,
     Signals,
     SourceAnswer,
     Sources,
@@ -212,6 +214,29 @@ def _asyncapi() -> dict[str, object]:
     return asyncapi_document()
 
 
+async def reload(haunt: Haunt) -> Reloaded:
+    """Read the configuration again; only what is another in it restarts.
+
+    A file with a mistake changes nothing, and is answered with 422 and all its mistakes.
+    """
+    try:
+        found = await haunt.reload()
+    except ConfigError as error:
+        problems = [asdict(problem) for problem in error.problems]
+        message = f"Nothing was changed: {'; '.join(str(problem) for problem in error.problems)}"
+        raise Refused(422, "invalid_config", message, problems=problems) from None
+    except HauntError as error:
+        raise Refused(503, "no_reload", str(error)) from None
+    changed = {
+        "sources": found.sources._asdict(),
+        "symbols": found.symbols._asdict(),
+        "indicators": found.indicators._asdict(),
+        "settings": found.settings,
+        "needs_restart": found.needs_restart,
+    }
+    return cast(Reloaded, {"changed": changed})
+
+
 # -- parts of them
 
 
@@ -374,6 +399,7 @@ RESOURCES = (
     Resource("/api/signals", signals, Signals, [SYMBOL, _limit(MOST_SIGNALS, 100)]),
     Resource("/api/sources", sources, Sources),
     Resource("/api/plugins", plugins, Plugins),
+    Resource("/api/reload", reload, Reloaded, method="POST", admin=True),
     Resource("/api/clients", clients, Clients, [_limit(MOST_CLIENTS, 100)], admin=True),
     Resource("/api/openapi.json", openapi, dict[str, object]),
     Resource("/api/asyncapi.json", asyncapi, dict[str, object]),

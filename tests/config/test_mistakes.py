@@ -21,7 +21,8 @@ SECTIONS = [
     (
         "x: 1",
         1,
-        "x: unknown section; there are server, limits, stream, log, price, history, symbols, sources, indicators",
+        "x: unknown section; there are server, limits, stream, log, reload, price, history, symbols, sources, "
+        "indicators",
     ),
     ("server:\n  prot: 3000", 2, "server.prot: unknown option; did you mean 'port'?"),
     ("log:\n  colour: red", 2, "log.colour: unknown option; there are level, levels, format"),

@@ -75,7 +75,7 @@ async def run(path: Path, minute: float, *, killed: bool = False) -> AsyncIterat
     await recall(life.signals, life.history, ["btc"], life.clock)
     yield life
     if killed:
-        remembering = asyncio.create_task(remember(life.signals, life.history, 0.0))
+        remembering = asyncio.create_task(remember(life.signals, life.history, lambda: 0.0))
         await eventually(lambda: not life.history.waiting)
         remembering.cancel()
         with suppress(asyncio.CancelledError):

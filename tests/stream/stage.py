@@ -21,7 +21,7 @@ from haunt import (
     Trade,
 )
 from haunt.app import Haunt
-from haunt.config.model import Config, History, IndicatorConfig, Limits, Log, Server, SourceConfig, Stream
+from haunt.config.model import Config, History, IndicatorConfig, Limits, Log, Reload, Server, SourceConfig, Stream
 from haunt.market.symbols import Symbol
 from haunt.stream.session import Session
 from haunt.stream.subscriptions import Form
@@ -84,6 +84,7 @@ def configured(
         limits=Limits(**{"drain": 1} | dict(limits or {})),
         stream=Stream(**{"status_interval": 0, "orderbook_interval": 0.01} | dict(stream or {})),
         log=Log(),
+        reload=Reload(),
         history=History(path=None),
         symbols=tuple(symbols),
         sources={name: SourceConfig(name, "staged", Staged, SourceOptions(), True) for name in sources},

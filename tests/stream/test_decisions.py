@@ -23,7 +23,6 @@ from tornado.httpclient import AsyncHTTPClient
 
 import haunt.stream
 from haunt import BookDelta, Candle, Clock, IndicatorOptions, Reading
-from haunt.app import Haunt
 from haunt.config.model import Limits, Server, Stream
 from haunt.errors import ErrorCode
 from haunt.stream.frames import deflated_text_frame
@@ -354,9 +353,19 @@ def test_row_15_there_is_no_symbol_for_all_symbols(desk):
     ]
 
 
-def test_row_16_no_symbol_leaves_while_haunt_runs():
-    """The configuration is read at the start alone; once it can be reloaded, subscribers must be told."""
-    assert not hasattr(Haunt, "reload")
+@pytest.mark.gen_test
+async def test_row_16_subscribers_of_a_symbol_that_leaves_are_told_and_hear_no_more_of_it(desk):
+    guest = desk.guest()
+    assert guest.ask(subscribe("sol", "btc")) == []
+    desk.price("sol", 150.0)
+    desk.haunt.router.revoke(guest.session, "sol")
+    assert guest.heard() == [
+        {"type": "error", "code": "invalid_symbol", "message": "Symbol 'sol' is no longer tracked"}
+    ]
+    desk.price("sol", 151.0)
+    desk.price("btc", 67_000.0)
+    await desk.turn()
+    assert prices(guest.heard()) == [67_000.0]
 
 
 # -- B. Server messages

@@ -44,8 +44,8 @@ async def listening(haunt: Haunt, query: str, *messages: str) -> AsyncIterator[W
             pass
 
 
-async def ask(haunt: Haunt, path: str, headers: Mapping[str, str] | None = None) -> Any:
+async def ask(haunt: Haunt, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Any:
     """What it answers, where it does."""
-    answer = await get(haunt, path, headers=headers)
+    answer = await get(haunt, path, headers=headers, method=method)
     assert answer.code == 200, answer.body
     return json.loads(answer.body)
