@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+SCREENSHOTS = Path(os.environ.get("HAUNT_SCREENSHOTS", Path(__file__).parent.parent / "screenshots"))
+
 CONFIGURATION = """
 symbols: [btc, eth, sol, doge, usdt]
 limits: {drain: 0.2}

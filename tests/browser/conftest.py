@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import CONFIGURATION
+from browsing import CONFIGURATION, SCREENSHOTS
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from serving import HAUNT, Running, serving
 
@@ -19,7 +17,6 @@ FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
 ]
-SCREENSHOTS = Path(os.environ.get("HAUNT_SCREENSHOTS", Path(__file__).parent.parent / "screenshots"))
 Serve = Callable[..., Any]
 
 
@@ -60,13 +57,19 @@ def visit(browser: Browser, server: Running) -> Iterator[Callable[..., Page]]:
     complaints: list[str] = []
 
     def open_page(
-        hash_: str = "", *, port: int | None = None, tolerated: Sequence[str] = (), **context: Any,
-    ) -> Page:  # fmt: skip
+        hash_: str = "",
+        *,
+        port: int | None = None,
+        tolerated: Sequence[str] = (),
+        prepare: Callable[[Page], object] = lambda page: None,
+        **context: Any,
+    ) -> Page:
         contexts.append(browser.new_context(**{"viewport": {"width": 1360, "height": 900}, **context}))
         page = contexts[-1].new_page()
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: said.type in ("error", "warning") and complain(said.text, tolerated))
+        prepare(page)
         page.goto(f"http://localhost:{port or server.port}/{hash_}")
         return page
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import CONFIGURATION, GONE
+from browsing import CONFIGURATION, GONE, SCREENSHOTS
 from playwright.sync_api import Locator, Page, expect
 
 PAGES = {"prices": "#/", "symbol": "#/symbol/btc", "sources": "#/sources", "plugins": "#/plugins"}
 READY = {"prices": ".prices td.price:not(:empty)", "symbol": ".ladder .bid td:nth-child(3):not(:empty)",
          "sources": ".sources tbody tr", "plugins": ".indicators tbody tr"}  # fmt: skip
+LONG_FRAME = 34  # milliseconds: two frames of a screen that shows 60 a second
 NO_PRICE = "\u2013"
 SERIOUS = {"serious", "critical"}
 
@@ -50,7 +52,7 @@ def test_prices_move_and_all_is_said_to_be_simulated(visit):
     expect(price).not_to_have_text(price.inner_text())
     expect(price.locator("[data-flash]")).to_have_count(1)
     expect(row(page, "BTC").locator("td.venues")).to_have_text("3")
-    page.wait_for_function("document.querySelector('.sparkline').width > 0")
+    expect(page.locator(".sparkline").first).to_have_attribute("width", "104")
 
 
 def test_filter_is_reached_by_a_key_and_leaves_what_matches(visit):
@@ -106,7 +108,7 @@ def test_symbol_has_candles_indicators_book_venues_and_signals(visit):
     expect(page.locator(".venue-list tbody tr")).to_have_count(3)
     expect(page.locator(".venue-list tbody td.weight").first).to_have_text("33.3 %")
     expect(page.locator(".signal-list .said").first).to_be_visible()
-    page.wait_for_function("document.querySelector('.chart').width > 300")
+    expect(page.locator(".chart")).to_have_attribute("width", re.compile(r"^\d{3,}$"))
     assert painted(page, ".chart")
     assert painted(page, ".depth")
     page.locator(".chart").focus()
@@ -199,3 +201,27 @@ def test_colours_follow_the_system_until_the_reader_chooses(visit):
     assert page.evaluate(background) == light
     button.click()
     assert page.evaluate(background) == dark
+
+
+def test_150_symbols_that_change_ten_times_a_second_end_at_their_newest_price(visit):
+    symbols = [f"s{number:03}" for number in range(1, 151)]
+
+    def prepare(page: Page) -> None:
+        listed = [{"symbol": symbol, "aliases": [], "tick": 0.01, "tracked": True} for symbol in symbols]
+        page.route("**/api/symbols", lambda route: route.fulfill(json={"symbols": listed, "timeframes": ["1m"]}))
+        page.route("**/api/prices", lambda route: route.fulfill(json={"prices": []}))
+        page.route("**/api/candles/**", lambda route: route.fulfill(json={"candles": []}))
+        page.add_init_script(path=Path(__file__).parent / "fake_socket.js")
+
+    page = visit(prepare=prepare)
+    nodes = "document.querySelectorAll('*').length"
+    page.get_by_role("button", name="Symbol").click()
+    expect(page.locator(".prices .sparkline")).to_have_count(150)
+    before = page.evaluate(nodes)
+    newest = [f"{number}.00" for number in range(1, 151)]
+    expect(page.locator(".prices td.price")).to_have_text(newest, timeout=20_000)
+    assert page.evaluate(nodes) == before
+    times = page.evaluate("window.measured")
+    long = sum(time > LONG_FRAME for time in times)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    (SCREENSHOTS / "frames.txt").write_text(f"{len(times)} frames, {long} long, the longest {max(times):.0f} ms\n")
