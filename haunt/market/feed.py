@@ -25,6 +25,8 @@ SHORTEST_SILENCE: Mapping[Stream, float] = {"data": 5.0, "book": 5.0, "quote": 5
 OVERDUE = 2.0
 # Milliseconds of the years 2001 and 5138: a time in seconds, microseconds or nanoseconds is not between them.
 EARLIEST, LATEST = 10**12, 10**14
+# Seconds after which a trade no longer stands in for a book that is lost.
+STANDS_IN = 5.0
 # What traded in 24 hours cost so many times the last price, or a part of it; else base and quote are mixed up.
 MOST_TIMES_LAST = 100.0
 
@@ -40,12 +42,14 @@ class Feed:
         "_books",
         "_from_quote",
         "_last_trade",
+        "_looked",
         "_older_trade_ids",
         "_patience",
         "_quote_sequence",
         "_quotes",
         "_tickers",
         "_trade_ids",
+        "_traded",
         "_trades",
         "ask",
         "bid",
@@ -105,6 +109,8 @@ class Feed:
         self._from_quote = False
         self._quote_sequence: int | None = None
         self._last_trade = 0
+        self._looked = 0.0
+        self._traded: float | None = None
         self._trade_ids: set[str] = set()
         self._older_trade_ids: set[str] = set()
         self.streams: dict[Stream, Rhythm] = {
@@ -127,13 +133,15 @@ class Feed:
 
     @property
     def price(self) -> float | None:
-        """The middle of the best bid and ask where they are sane, else the last trade; in the quote currency."""
+        """The middle of the best bid and ask where they are sane, else the last trade while that is fresh itself; in
+        the quote currency. What fetched figures tell of the last trade is as old as it may be.
+        """
         bid, ask = self.bid, self.ask
         if bid and ask:
             mid = (bid + ask) / 2
             if ask - bid <= WIDEST_SPREAD * mid:
                 return mid
-        return self.last
+        return self.last if self._trade_stands_in() else None
 
     # -- its streams
 
@@ -148,7 +156,12 @@ class Feed:
 
     def look(self, now: float) -> bool:
         """About once a second: learn how often each stream speaks, and let go of a book or a quote that stopped while
-        others go on. Whether anything changed."""
+        others go on, and of a last trade that is too old for a price. Whether anything changed."""
+        shown = self.price
+        self._looked = now
+        return self._let_go(now) or self.price != shown
+
+    def _let_go(self, now: float) -> bool:
         data = self.streams["data"]
         data.heard = self.received
         for rhythm in self.streams.values():
@@ -198,6 +211,7 @@ class Feed:
         if timestamp >= self._last_trade:
             self._last_trade = timestamp
             self.last = float(price)
+            self._traded = now
         self._trades.heard = now
         self._receive(timestamp, now)
         return True
@@ -238,6 +252,8 @@ class Feed:
         if not ticker.apart:
             self._tickers.heard = now
             self._receive(ticker.timestamp, now)
+            if ticker.last != self.last:
+                self._traded = now
         if not ticker.apart or self.last is None:
             self.last = float(ticker.last)
         self.open_24h, self.volume_24h, self.quote_volume_24h = figures
@@ -286,9 +302,20 @@ class Feed:
         self.proven.begin(reason)
         self._quote_sequence = None
         self._last_trade = 0
-        self.bid = self.ask = self.last = self.timestamp = self.received = None
+        self.bid = self.ask = self.last = self.timestamp = self.received = self._traded = None
         for rhythm in self.streams.values():
             rhythm.begin()
+
+    def _trade_stands_in(self) -> bool:
+        """A market that says nothing of its book has no better price, so its last trade is as fresh as it is itself.
+        A ticker may come every second and repeat the trade of an hour ago, so it tells of one when that is another."""
+        if self.proven.state == "lost":
+            patience = STANDS_IN
+        elif self._books.heard is None and self._quotes.heard is None:
+            return True
+        else:
+            patience = min(self.stale_after, self._trades.patience)
+        return self._traded is not None and max(self.received or 0.0, self._looked) - self._traded <= patience
 
     def _book_fell(self, reason: str) -> None:
         self.gaps.begin(self, "book", reason)

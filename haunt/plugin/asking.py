@@ -72,6 +72,7 @@ class Asking:
             self._after = max(self._after, now + error.retry_after)
             if now >= self._quiet_until:
                 self._quiet_until = now + REPEAT_AFTER
-                logger.warning("Source %s: no %s of %s: %s; asking again", relay.source, what, venue_symbol, error)
+                said = (relay.source, what, venue_symbol, str(error))
+                logger.warning("Source %s: no %s of %s: %s; asking again", *said)
         except NONSENSE as error:
             relay.reject_frame(f"{what} of {venue_symbol}", error)

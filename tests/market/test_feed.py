@@ -108,6 +108,55 @@ def test_a_book_with_one_side_leaves_the_last_price() -> None:
     assert feed.price == 97.0
 
 
+def test_a_trade_stands_in_for_a_wide_spread_only_while_it_is_fresh_itself() -> None:
+    feed = make_feed(stale_after=30.0)
+    feed.apply_trade(trade(1, 99.2), 0.0)
+    feed.apply_quote(quote(99.0, 101.5), 30.0)
+    assert not feed.look(30.0)
+    assert feed.price == 99.2
+    feed.apply_quote(quote(99.0, 101.6), 31.0)
+    assert (feed.price, feed.fresh(31.0)) == (None, True)
+
+
+def test_a_lost_book_leaves_the_price_at_once_where_the_last_trade_is_older_than_a_few_seconds() -> None:
+    feed = numbered(10)
+    feed.apply_trade(trade(1, 99.2), 1.0)
+    feed.apply_delta(delta([("98.5", "1")], link=(10, 11)), 6.1)
+    assert feed.price == 100.0
+    feed.apply_delta(delta(link=(12, 13)), 6.1)
+    assert (feed.book_state, feed.price) == ("lost", None)
+
+
+def test_a_trade_stands_in_for_a_lost_book_for_a_few_seconds() -> None:
+    feed = numbered(10)
+    feed.apply_trade(trade(1, 99.2), 1.0)
+    feed.proven.lose("for a reason")
+    assert not feed.look(6.0)
+    assert feed.price == 99.2
+    assert feed.look(6.1)
+    assert feed.price is None
+    feed.apply_trade(trade(2, 99.3), 6.5)
+    assert feed.price == 99.3
+
+
+def test_a_ticker_that_repeats_the_last_trade_does_not_renew_it() -> None:
+    feed = numbered(10)
+    feed.apply_ticker(ticker(99.2), 1.0)
+    feed.proven.lose("for a reason")
+    feed.apply_ticker(ticker(99.2), 6.5)
+    assert feed.price is None
+    feed.apply_ticker(ticker(99.3), 7.0)
+    assert feed.price == 99.3
+
+
+def test_a_market_that_only_has_tickers_has_the_last_price_for_as_long_as_it_is_fresh() -> None:
+    feed = make_feed()
+    for second in range(200):
+        feed.apply_ticker(ticker(97.0), float(second))
+        assert not feed.look(float(second))
+    assert (feed.price, feed.fresh(199.0)) == (97.0, True)
+
+
 def test_nothing_said_is_no_price() -> None:
     assert make_feed().price is None
 
