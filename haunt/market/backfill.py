@@ -307,7 +307,7 @@ class Backfill:
         desk.quiet_until = max(desk.quiet_until, now + wait)
         if now - desk.logged_at >= REPEAT_AFTER:
             desk.logged_at = now
-            logger.warning("Source %s: no candles of %s: %s", source, symbol, error)
+            logger.warning("Source %s: no candles of %s: %s", source, symbol, str(error))
 
 
 async def unhurried(items: Iterable[T]) -> list[T]:
