@@ -54,6 +54,7 @@ setup(
             "schemathesis>=4,<5",
             "playwright>=1.50",  # drives the browser that scripts/test installs; it needs no download of its own
             "axe-playwright-python>=0.1.4",
+            "trustme>=1.2,<2",  # certificates for the tests of TLS
             "ta-lib>=0.8,<0.9",
             "ruff>=0.17,<0.18",
             "mypy>=2.4,<3",

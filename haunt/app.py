@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping
+from ipaddress import ip_network
 from operator import attrgetter
 from typing import Any
 
@@ -13,6 +14,7 @@ from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 from tornado.web import Application
 
+from haunt.certificate import Unusable, present, renew
 from haunt.clock import Clock
 from haunt.config.changes import Changes, wanted
 from haunt.config.model import Broken, Config, SourceConfig
@@ -123,6 +125,8 @@ class Haunt:
         self._configured = configured
         self._reloads = Reloads(self, read)
         self._door: dict[str, Stream] = {}
+        tls = config.server.tls
+        self._tls = present(tls.certificate, tls.key) if tls else None
         self._server: HTTPServer | None = None
         self._sockets: list[socket.socket] = []
         self._periodic: list[PeriodicCallback] = []
@@ -144,6 +148,7 @@ class Haunt:
                 ],
                 log_function=_log_request,
             ),
+            ssl_options=self._tls,
             idle_connection_timeout=HANDSHAKE_TIMEOUT,
             max_header_size=65_536,
             max_body_size=65_536,
@@ -188,6 +193,18 @@ class Haunt:
         if self._server is not None:
             await self._server.close_all_connections()
 
+    def renew_certificate(self) -> None:
+        """Show who connects from now on the certificate as it is now, or the one before where that cannot be used."""
+        tls = self.config.server.tls
+        if self._tls is None or tls is None:
+            return
+        try:
+            renew(self._tls, tls.certificate, tls.key)
+        except Unusable as error:
+            logger.error(
+                "The certificate is not renewed: the %s %s; clients are shown the one before", error.file, error
+            )
+
     async def _stop_market(self) -> None:
         await self._end_filling()
         await self.supervisor.stop_all()
@@ -217,6 +234,7 @@ class Haunt:
         self.clients.timing = _timing(config)
         self.history.keep_for(_ages(config))
         self._door["stream"] = self._stream()
+        self.renew_certificate()
         if config.stream.status_interval != status_interval:
             self._tell_status_regularly()
         self._configured(config)
@@ -268,7 +286,8 @@ class Haunt:
     @property
     def address(self) -> str:
         host = self.config.server.host
-        return f"ws://{'localhost' if host in LOOPBACK else f'[{host}]' if ':' in host else host}:{self.port}/ws"
+        name = "localhost" if host in LOOPBACK else f"[{host}]" if ":" in host else host
+        return f"{'ws' if self._tls is None else 'wss'}://{name}:{self.port}/ws"
 
     @property
     def simulated(self) -> list[str]:
@@ -346,6 +365,7 @@ class Haunt:
                 connections=limits.connections or most_connections(),
                 connections_per_ip=limits.connections_per_ip,
             ),
+            trusted_proxies=[ip_network(one) for one in server.trusted_proxies],
             clock=self.clock,
             message_size=limits.message_size,
             messages_per_second=limits.messages_per_second,

@@ -111,9 +111,10 @@ def summary(config: Config) -> list[str]:
     """What the configuration would run, in a line for each section."""
     host = f"[{config.server.host}]" if ":" in config.server.host else config.server.host
     port = config.server.port or "(any free port)"
+    scheme = "https" if config.server.tls else "http"
     symbols = ", ".join(symbol.name for symbol in config.symbols)
     lines = {
-        "listens": f"http://{host}:{port}, WebSocket at /ws" + (", with a token" if config.server.token else ""),
+        "listens": f"{scheme}://{host}:{port}, WebSocket at /ws" + (", with a token" if config.server.token else ""),
         "sources": _names(config.sources.values()),
         "symbols": symbols,
         "indicators": _names(config.indicators.values()),

@@ -31,7 +31,7 @@ def demo(port: int | None) -> None:
 
 
 def _welcome(server: Haunt) -> None:
-    page = server.address.replace("ws://", "http://").removesuffix("ws")
+    page = "http" + server.address.removeprefix("ws").removesuffix("ws")
     click.echo(
         "An invented market; nothing in it is real. Ctrl-C ends it.\n"
         f"  in a browser   {page}\n"

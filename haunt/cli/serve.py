@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from haunt import notify
 from haunt.app import Haunt, run_until
 from haunt.cli.check import DEFAULT, EX_CONFIG
 from haunt.config.load import load
@@ -70,15 +71,23 @@ async def _serve(config: Config, file: Path, environ: Mapping[str, str], started
             logger.warning("%s again: stopping at once", name)
             os._exit(1)
         logger.info("%s: stopping", name)
+        notify.tell("STOPPING=1")
         stopped.set()
+
+    def tell_started(server: Haunt) -> None:
+        started(server)
+        notify.tell("READY=1")
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number.name)
     hung_up = asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, hung_up.set)
-    tasks = [asyncio.create_task(one) for one in (_tell_repeats(), _reload_when(hung_up, haunt), _watch(file, haunt))]
-    await run_until(haunt, stopped, started)
+    tasks = [
+        asyncio.create_task(one)
+        for one in (_tell_repeats(), _reload_when(hung_up, haunt), _watch(file, haunt), notify.keep_alive())
+    ]
+    await run_until(haunt, stopped, tell_started)
     for task in tasks:
         task.cancel()
 

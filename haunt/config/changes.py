@@ -11,6 +11,7 @@ from haunt.market.symbols import Symbol
 
 LIVE = frozenset((
     "server.token", "server.admin_token", "server.allowed_origins", "server.allowed_hosts",
+    "server.trusted_proxies",
     "limits.subscriptions", "limits.messages_per_second", "limits.idle_timeout", "limits.ping_interval",
     "limits.message_size", "limits.connections", "limits.connections_per_ip", "limits.send_buffer",
     "limits.pending_bytes", "limits.slow_timeout", "limits.abuse", "limits.control_frames_per_second", "limits.drain",

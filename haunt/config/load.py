@@ -6,15 +6,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from haunt.certificate import Unusable, present, seconds_left
 from haunt.config.document import Document, read
 from haunt.config.environment import override
 from haunt.config.instances import check_symbols, read_indicators, read_sources
-from haunt.config.model import SECTIONS, Broken, Config, History, Limits, Log, Price, Reload, Section, Server, Stream
+from haunt.config.model import (
+    SECTIONS,
+    Broken,
+    Config,
+    History,
+    Limits,
+    Log,
+    Price,
+    Reload,
+    Section,
+    Server,
+    Stream,
+    Tls,
+)
 from haunt.config.problems import unknown, validate
 from haunt.config.symbols import read_symbols
 from haunt.plugin.registry import Registry
 
 Fixed = TypeVar("Fixed", bound=Section)
+
+DAY = 86_400.0
+RENEWED_BEFORE = 14 * DAY  # others renew a certificate a month before its end
 
 
 def load(path: str | Path, registry: Registry, environ: Mapping[str, str]) -> Config:
@@ -42,7 +59,7 @@ def _config(document: Document, registry: Registry) -> Config:
     check_symbols(document)
     indicators = read_indicators(document, registry, broken)
     return Config(
-        server=_section(document, "server", Server),
+        server=_server(document),
         limits=_section(document, "limits", Limits),
         stream=_section(document, "stream", Stream),
         log=_section(document, "log", Log),
@@ -56,6 +73,25 @@ def _config(document: Document, registry: Registry) -> Config:
         secrets=frozenset(document.secrets.values()),
         warnings=tuple(document.warnings),
     )
+
+
+def _server(document: Document) -> Server:
+    """The section, the paths of its certificate made absolute."""
+    server = _section(document, "server", Server)
+    if server.tls is None:
+        return server
+    folder, key = Path(document.file).parent, ("server", "tls")
+    paths = {name: str((folder / path).absolute()) for name, path in server.tls.model_dump().items()}
+    try:
+        left = seconds_left(present(**paths))
+    except Unusable as error:
+        document.report((*key, error.file), str(error))
+        return server
+    if left is not None and left <= 0:
+        document.report((*key, "certificate"), "has expired; have it renewed")
+    elif left is not None and left < RENEWED_BEFORE:
+        document.warn((*key, "certificate"), f"expires in {left / DAY:.0f} days; have it renewed")
+    return server.model_copy(update={"tls": Tls(**paths)})
 
 
 def _history(document: Document) -> History:

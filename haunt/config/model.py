@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, WithJsonSchema
@@ -58,6 +58,13 @@ def _allowed_host(host: str) -> str:
         ) from None
 
 
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise ValueError("must be an address or a network, such as 127.0.0.1 or 10.0.0.0/8") from None
+
+
 def _symbol(name: str) -> str:
     if name != name.lower():
         raise ValueError(f"must be lower case: '{name.lower()}'")
@@ -84,6 +91,13 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class Tls(Section):
+    """The certificate of this server."""
+
+    certificate: str = Field(min_length=1, description="The PEM file of the certificate and those it follows from.")
+    key: str = Field(min_length=1, description="The PEM file of its private key, without a password.")
+
+
 class Server(Section):
     """Where Haunt listens, and to whom."""
 
@@ -105,6 +119,12 @@ class Server(Section):
     allowed_hosts: tuple[Annotated[str, AfterValidator(_allowed_host)], ...] = Field(
         (),
         description="Host names this server answers to besides localhost; '*' = all, as is [] off 127.0.0.1.",
+    )
+    tls: Tls | None = Field(
+        None, description="Speak TLS by this certificate, as https:// and wss://; null = http:// and ws:// only."
+    )
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
+        (), description="Addresses and networks of proxies that are believed when they name a client's address."
     )
 
     def revealed(self, option: Literal["token", "admin_token"]) -> str | None:

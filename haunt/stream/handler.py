@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import logging
+from collections.abc import Collection
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from haunt.stream.clients import Clients
 from haunt.stream.connection import Connection
 from haunt.stream.fanout import Fanout
 from haunt.stream.frames import accept_value
+from haunt.stream.proxies import Network, client_address
 from haunt.stream.router import Router
 from haunt.stream.session import Session
 from haunt.stream.subscriptions import Form
@@ -38,6 +40,7 @@ class Stream(NamedTuple):
     clients: Clients
     admission: Admission
     clock: Clock
+    trusted_proxies: Collection[Network] = ()
     message_size: int = 65_536
     messages_per_second: float = 10
     abuse: int = 100
@@ -55,6 +58,9 @@ class StreamHandler(WebSocketHandler):
 
     def initialize(self, stream: Stream) -> None:
         self.stream = stream
+        self.request.remote_ip = client_address(
+            self.request.remote_ip or "?", self.request.headers.get("X-Forwarded-For", ""), stream.trusted_proxies
+        )
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         headers = self.request.headers

@@ -16,6 +16,7 @@ from pathlib import Path
 from shutil import which
 
 import pytest
+import trustme
 from blocks import ROOT, Block, blocks
 from serving import HAUNT, Running, frames, serving
 
@@ -181,6 +182,9 @@ def test_a_configuration_loads(block: Block, tmp_path: Path, monkeypatch: pytest
     """A part of one is given the rest; a recording it names is there."""
     monkeypatch.chdir(tmp_path)
     Path("kraken.jsonl.gz").touch()
+    certificate = trustme.CA().issue_cert("localhost")
+    certificate.cert_chain_pems[0].write_to_path("fullchain.pem")
+    certificate.private_key_pem.write_to_path("privkey.pem")
     rest = {"symbols": "symbols: [btc]\n", "sources": "sources: {simulator: {}}\n"}
     Path("config.yaml").write_text(block.text)
     given = read("config.yaml").data
