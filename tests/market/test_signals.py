@@ -575,3 +575,35 @@ def test_a_failing_indicator_is_logged_once_a_minute_however_many_symbols(caplog
         for second in range(1, 181):
             engine.tick(START + second * 1_000)
     assert len(caplog.records) == 3
+
+
+# -- other indicators and symbols while it runs
+
+
+def test_what_is_known_goes_on_after_a_change():
+    clock = FakeClock(milliseconds=START)
+    engine, sent = signals(clock=clock)
+    play(engine, [100.0, 80.0])
+    engine.change([("level", Level, ONE_MINUTE), ("other", Level, ONE_MINUTE)], ["eth", "btc"], [])
+    play(engine, [80.0, 120.0], start=START + 2 * MINUTE)
+    assert [(one.indicator, one.signal) for one in sent] == [("level", "buy"), ("level", "sell"), ("other", "sell")]
+    assert sent[1].values["seen"] == 4
+
+
+def test_a_candle_that_had_begun_when_its_symbol_came_is_not_whole():
+    clock = FakeClock(milliseconds=START + 1_000)
+    engine, _ = signals(clock=clock)
+    engine.price("btc", 100.0, START)
+    engine.change([("level", Level, ONE_MINUTE)], ["btc", "eth"], [])
+    engine.price("eth", 5.0, START + 2_000)
+    assert [engine.running(symbol, "1m").gap for symbol in ("btc", "eth")] == [False, True]
+    engine.price("eth", 5.0, START + MINUTE)
+    assert not engine.running("eth", "1m").gap
+
+
+def test_an_indicator_that_was_stopped_gets_another_chance_with_other_options():
+    engine, _ = signals(answering(failing), clock=FakeClock(milliseconds=START))
+    play(engine, [100.0] * MOST_FAILURES)
+    assert [*engine.stopped] == ["answers"]
+    engine.change([("answers", Level, ONE_MINUTE)], ["btc"], [])
+    assert engine.stopped == {}
