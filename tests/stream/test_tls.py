@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import ssl
 from pathlib import Path
 from ssl import SSLContext
 
 import pytest
 import trustme
+from serving import HAUNT
 from strangers import SIMULATED, running
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
@@ -134,3 +136,25 @@ async def test_connections_are_counted_by_the_address_that_a_trusted_proxy_names
             await coming_from("203.0.113.1, 198.51.100.7")
         for client in clients:
             client.close()
+
+
+@pytest.mark.gen_test
+async def test_commands_trust_an_authority_that_the_environment_names(tmp_path: Path):
+    authority = trustme.CA()
+    certified(authority, tmp_path)
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    async with running(tmp_path, FLOOD) as haunt:
+        url = f"https://localhost:{haunt.port}"
+
+        async def said(trusted: str, *words: str) -> str:
+            told = await asyncio.create_subprocess_exec(
+                *(HAUNT, *words, "--url", url),
+                env=os.environ | {"SSL_CERT_FILE": str(tmp_path / trusted)},
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            return (await told.communicate())[0].decode()
+
+        assert "simulator" in await said("authority.pem", "sources")
+        assert "btc" in await said("authority.pem", "watch", "btc", "--count", "1")
+        assert "certificate verify failed" in (await said("k.pem", "sources")).lower()
