@@ -7,9 +7,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -25,6 +26,7 @@ from haunt.plugin.registry import Registry
 logger = logging.getLogger(__name__)
 
 TELL_EVERY = 10.0  # seconds
+LAST_MOMENT = 0.1  # seconds
 LOOK_EVERY = 1.0  # seconds
 
 
@@ -83,13 +85,23 @@ async def _serve(config: Config, file: Path, environ: Mapping[str, str], started
         loop.add_signal_handler(number, stop, number.name)
     hung_up = asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, hung_up.set)
-    tasks = [
+    beside = [
         asyncio.create_task(one)
         for one in (_tell_repeats(), _reload_when(hung_up, haunt), _watch(file, haunt), notify.keep_alive())
     ]
     await run_until(haunt, stopped, tell_started)
-    for task in tasks:
+    await _end({*beside, *asyncio.all_tasks()} - {asyncio.current_task()})
+
+
+async def _end(tasks: Collection[asyncio.Task[Any] | None]) -> None:
+    """End them, or the process with those that ignore it: the event loop would wait for them for ever."""
+    left = [task for task in tasks if task is not None]
+    for task in left:
         task.cancel()
+    _, stubborn = await asyncio.wait(left, timeout=LAST_MOMENT)
+    if stubborn:
+        console.stop()
+        os._exit(0)
 
 
 async def _tell_repeats() -> None:
