@@ -109,6 +109,7 @@ class Haunt:
         self.relays: dict[str, Relay] = {}
         self.budgets = Budgets()
         self.rates = Rates()
+        self.scoring = asyncio.Lock()
         self.broken = list(config.broken)
         self.router = Router(
             self.symbols,

@@ -20,6 +20,7 @@ GROUPS = {
         "clients": "List who is connected to a server.",
         "explain": "Show how a price came about.",
         "gaps": "Show when which data could not be trusted.",
+        "scores": "Show how often signals came true.",
         "sources": "Show how a server's sources fare.",
         "top": "Show how a server fares, live.",
         "watch": "Show prices and signals as they come.",

@@ -14,6 +14,10 @@ def symbols(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     return _begun(_names("symbols"), incomplete)
 
 
+def indicators(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return _begun(_names("indicators"), incomplete)
+
+
 def sources(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     return _begun(_names("sources"), incomplete)
 

@@ -23,6 +23,7 @@ from haunt.clock import Clock
 from haunt.errors import HauntError
 from haunt.market.candles import Candle, timeframe_milliseconds
 from haunt.market.published import Signal
+from haunt.market.scores import MOST_SIGNALS
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ States: TypeAlias = dict[tuple[str, str], Any]
 """JSON data by symbol and timeframe."""
 
 MOST_WAITING = 100_000  # candles; some 30 MB
-MOST_SIGNALS = 100_000  # of all symbols, and as many may wait
+MOST_WAITING_SIGNALS = 100_000
 MOST_IN_MEMORY = 1_000  # candles of each symbol and timeframe
 PATIENCE = 2.0  # seconds a stop waits for the disk
 NEVER = 2**53  # later than any candle
@@ -109,14 +110,15 @@ class Store:
         rows = self._mending(lambda database: database.execute(query, asked).fetchall())
         return [Candle._make((*row[:6], bool(row[6]), bool(row[7]), row[8], bool(row[9]))) for row in reversed(rows)]
 
-    def signals(self, symbol: str | None, most: int) -> list[Signal]:
-        """The newest of this symbol, or of all, newest first. Raises as `states` does."""
+    def signals(self, symbol: str | None, most: int, indicator: str | None = None) -> list[Signal]:
+        """The newest of this symbol and this indicator, or of all, newest first. Raises as `states` does."""
+        asked = {name: value for name, value in (("symbol", symbol), ("indicator", indicator)) if value is not None}
+        where = "WHERE " + " AND ".join(f"{name} = ?" for name in asked) if asked else ""
         query = (
             'SELECT symbol, indicator, timeframe, signal, value, confidence, timestamp, "values" FROM signals'
-            f" {'' if symbol is None else 'WHERE symbol = ?'} ORDER BY number DESC LIMIT ?"
+            f" {where} ORDER BY number DESC LIMIT ?"
         )
-        asked = (most,) if symbol is None else (symbol, most)
-        rows = self._mending(lambda database: database.execute(query, asked).fetchall())
+        rows = self._mending(lambda database: database.execute(query, (*asked.values(), most)).fetchall())
         return [Signal._make((*row[:-1], json.loads(row[-1]))) for row in rows]
 
     def states(self) -> States:
@@ -199,7 +201,11 @@ class Store:
         if self._pruned is not None and now - self._pruned < PRUNE_EVERY:
             return
         self._pruned = now
-        database.execute("DELETE FROM signals WHERE number <= (SELECT max(number) FROM signals) - ?", (MOST_SIGNALS,))
+        database.execute(
+            "DELETE FROM signals WHERE number IN (SELECT number FROM (SELECT number, row_number() OVER"
+            " (PARTITION BY symbol, indicator ORDER BY number DESC) AS place FROM signals) WHERE place > ?)",
+            (MOST_SIGNALS,),
+        )
         for symbol, timeframe in database.execute("SELECT DISTINCT symbol, timeframe FROM candles").fetchall():
             age = self._longest(timeframe)
             if age is not None:
@@ -278,7 +284,7 @@ class History:
     def keep_signal(self, signal: Signal) -> None:
         """A signal that was published. Of too many that wait the oldest is forgotten."""
         self._signals[_key(signal)] = signal
-        if len(self._signals) > MOST_SIGNALS:
+        if len(self._signals) > MOST_WAITING_SIGNALS:
             del self._signals[next(iter(self._signals))]
 
     def keep_state(self, symbol: str, timeframe: str, state: Any) -> None:
@@ -326,14 +332,18 @@ class History:
         known = {candle.start: candle for candle in (*written, *waiting)}
         return [known[start] for start in sorted(known)][-most:]
 
-    async def signals(self, symbol: str | None, most: int) -> list[Signal]:
-        """The newest of this symbol, or of all, newest first, written or not."""
+    async def signals(self, symbol: str | None, most: int, indicator: str | None = None) -> list[Signal]:
+        """The newest of this symbol and this indicator, or of all, newest first, written or not."""
         try:
-            written = await self._do(lambda: self._store.signals(symbol, most))
+            written = await self._do(lambda: self._store.signals(symbol, most, indicator))
         except (sqlite3.Error, OSError, ValueError) as error:
             self._fail(error)
             written = []
-        waiting = [signal for signal in reversed(self._signals.values()) if symbol in (None, signal.symbol)]
+        waiting = [
+            signal
+            for signal in reversed(self._signals.values())
+            if symbol in (None, signal.symbol) and indicator in (None, signal.indicator)
+        ]
         return list({_key(signal): signal for signal in (*waiting, *written)}.values())[:most]
 
     async def stop(self) -> None:

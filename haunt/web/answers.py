@@ -132,6 +132,34 @@ class IndicatorValues(TypedDict):
     values: Sequence[ReadingAnswer]
 
 
+Rate: TypeAlias = Annotated[float | None, Field(ge=0, le=1)]
+BasisPoints: TypeAlias = Annotated[float | None, Field(description="In basis points, without costs.")]
+
+
+class ScoreAnswer(TypedDict):
+    """What became of an indicator's signals so many candles later. No figures where there are too few."""
+
+    symbol: SymbolName
+    indicator: str
+    timeframe: Timeframe
+    horizon: Annotated[int, Field(description="So many candles later.", ge=1)]
+    signals: Annotated[int, Field(description="Those that are old enough, `neutral` not among them.", ge=0)]
+    hit_rate: Annotated[Rate, Field(description="The part of them that came true.")]
+    hit_low: Annotated[Rate, Field(description="Where the rate lies by 95 %: not below this,")]
+    hit_high: Annotated[Rate, Field(description="and not above this.")]
+    returns: Annotated[BasisPoints, Field(description="What following one gave, the mean of all.")]
+    always_up: Annotated[Rate, Field(description="The hit rate of a buy at every candle.")]
+    always_up_returns: Annotated[BasisPoints, Field(description="What such a buy gave, the mean of all.")]
+    shuffled: Annotated[Rate, Field(description="The hit rate of the same signals at other times, the mean of 400.")]
+    shuffled_low: Annotated[Rate, Field(description="95 % of these are not below this,")]
+    shuffled_high: Annotated[Rate, Field(description="and not above this.")]
+    verdict: Annotated[str, Field(description="What follows from it, for people.")]
+
+
+class Scores(TypedDict):
+    scores: Sequence[ScoreAnswer]
+
+
 class GapAnswer(TypedDict):
     """A time in which a market, or its order book, could not be trusted."""
 

@@ -10,9 +10,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from haunt.errors import ConfigError, HauntError, Refused
-from haunt.market.candles import Candle
+from haunt.market.candles import Candle, timeframe_milliseconds
 from haunt.market.published import Signal
 from haunt.market.readings import replayed, rounded
+from haunt.market.scores import MOST_SIGNALS, Score, score_card
 from haunt.stream import protocol
 from haunt.stream.messages import DEEPEST_BOOK, ExtendedOrderbook, ExtendedPrice, ExtendedSignal
 from haunt.stream.protocol import CHANNELS, shortened
@@ -30,6 +31,8 @@ from haunt.web.answers import (
     Prices,
     ReadingAnswer,
     Reloaded,
+    ScoreAnswer,
+    Scores,
     Signals,
     SourceAnswer,
     Sources,
@@ -48,8 +51,10 @@ if TYPE_CHECKING:
 MOST_CANDLES = 1_000
 MOST_VALUES = 1_000
 MOST_WARMING = 1_000  # candles before those asked for
-MOST_SIGNALS = 1_000
+MOST_TOLD = 1_000  # signals
 MOST_CLIENTS = 1_000
+MOST_SCORED = 100  # indicators on symbols: some 40 ms each
+MOST_SCORED_CANDLES = 10_000
 SLICE = 100  # clients described before others get their turn: some 10 µs each
 LONGEST_SLICE = 0.004  # seconds of computing before others get their turn
 LATEST = 2**53
@@ -168,6 +173,24 @@ async def signals(haunt: Haunt, symbol: str | None, limit: int) -> Signals:
     return {"signals": [_signal(signal) for signal in await haunt.history.signals(symbol, limit)]}
 
 
+async def scores(haunt: Haunt, symbol: str | None, indicator: str | None) -> Scores:
+    """How often signals came true, beside chance, of the indicators that run."""
+    asked = [one.name for one in haunt.symbols] if symbol is None else [symbol]
+    running = [one for one in haunt.config.indicators.values() if one.enabled and indicator in (None, one.name)]
+    if len(asked) * len(running) > MOST_SCORED:
+        raise Refused(
+            400, "bad_request",
+            f"{len(running)} indicators on {len(asked)} symbols are too many at once; name a symbol or an indicator",
+        )  # fmt: skip
+    found: list[ScoreAnswer] = []
+    # Each takes a processor for a while.
+    async with haunt.scoring:
+        for name in asked:
+            for one in running:
+                found += await _scores(haunt, name, one.name, one.options.timeframe)
+    return {"scores": found}
+
+
 # -- the server
 
 
@@ -273,6 +296,42 @@ def _candle(candle: Candle, *, closed: bool = True) -> CandleAnswer:
         "backfilled": candle.backfilled,
         "closed": closed,
     }
+
+
+async def _scores(haunt: Haunt, symbol: str, indicator: str, timeframe: str) -> list[ScoreAnswer]:
+    length = timeframe_milliseconds(timeframe)
+    kept = await haunt.history.signals(symbol, MOST_SIGNALS, indicator)
+    given = [signal for signal in kept if signal.timeframe == timeframe]
+    since = min((signal.timestamp for signal in given), default=LATEST) - length
+    candles = await haunt.history.candles(symbol, timeframe, MOST_SCORED_CANDLES, since)
+    closes = {candle.start: candle.close for candle in candles}
+    by_horizon = await asyncio.to_thread(score_card, given, closes, length)
+    return [_score(symbol, indicator, timeframe, score) for score in by_horizon]
+
+
+def _score(symbol: str, indicator: str, timeframe: str, score: Score) -> ScoreAnswer:
+    hits, shuffled = score.hits or (None, None, None), score.shuffled or (None, None, None)
+    return {
+        "symbol": symbol,
+        "indicator": indicator,
+        "timeframe": timeframe,
+        "horizon": score.horizon,
+        "signals": score.signals,
+        "hit_rate": _shown(hits[0], 4),
+        "hit_low": _shown(hits[1], 4),
+        "hit_high": _shown(hits[2], 4),
+        "returns": _shown(score.returns, 2),
+        "always_up": _shown(score.always_up, 4),
+        "always_up_returns": _shown(score.always_up_returns, 2),
+        "shuffled": _shown(shuffled[0], 4),
+        "shuffled_low": _shown(shuffled[1], 4),
+        "shuffled_high": _shown(shuffled[2], 4),
+        "verdict": score.verdict,
+    }
+
+
+def _shown(figure: float | None, decimals: int) -> float | None:
+    return None if figure is None else round(figure, decimals)
 
 
 def _source(haunt: Haunt, status: SourceStatus) -> SourceAnswer:
@@ -396,7 +455,13 @@ RESOURCES = (
             _limit(MOST_VALUES, 500),
         ],
     ),
-    Resource("/api/signals", signals, Signals, [SYMBOL, _limit(MOST_SIGNALS, 100)]),
+    Resource("/api/signals", signals, Signals, [SYMBOL, _limit(MOST_TOLD, 100)]),
+    Resource(
+        "/api/scores",
+        scores,
+        Scores,
+        [SYMBOL, Parameter("indicator", "Of this indicator alone.", _find_indicator, {**TEXT, "examples": ["rsi"]})],
+    ),
     Resource("/api/sources", sources, Sources),
     Resource("/api/plugins", plugins, Plugins),
     Resource("/api/reload", reload, Reloaded, method="POST", admin=True),

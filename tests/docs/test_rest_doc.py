@@ -9,7 +9,7 @@ import pytest
 from blocks import ROOT
 from test_reference import rows
 
-from haunt.web.answers import CandleAnswer, ClientAnswer, ReadingAnswer, SourceAnswer
+from haunt.web.answers import CandleAnswer, ClientAnswer, ReadingAnswer, ScoreAnswer, SourceAnswer
 from haunt.web.api import RESOURCES
 from haunt.web.health import SourceHealth
 
@@ -32,6 +32,7 @@ def test_every_resource_is_listed_with_what_may_be_asked_of_it() -> None:
     [
         ("## Candles", CandleAnswer.__annotations__),
         ("## Values of an indicator", ReadingAnswer.__annotations__),
+        ("## Score-cards", ScoreAnswer.__annotations__),
         ("## Sources", SourceAnswer.__annotations__.keys() - SourceHealth.__annotations__.keys()),
         ("## Clients", ClientAnswer.__annotations__),
     ],

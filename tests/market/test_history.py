@@ -225,17 +225,29 @@ async def test_signals_are_there_again_the_newest_first_and_none_twice(tmp_path:
 
 
 @pytest.mark.gen_test
-async def test_of_too_many_signals_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("haunt.market.history.MOST_SIGNALS", 3)
-    async with opened(tmp_path / "h.db", clock := FakeClock()) as history:
+async def test_of_too_many_signals_that_wait_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("haunt.market.history.MOST_WAITING_SIGNALS", 3)
+    async with opened(tmp_path / "h.db") as history:
         for minute in range(5):
             history.keep_signal(said("btc", minute))
         assert await history.signals(None, 9) == [said("btc", minute) for minute in (4, 3, 2)]
+
+
+@pytest.mark.gen_test
+async def test_a_busy_indicator_does_not_drive_out_the_signals_of_a_calm_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("haunt.market.history.MOST_SIGNALS", 2)
+    calm, elsewhere = said("btc", 0)._replace(indicator="macd"), said("eth", 0)
+    async with opened(tmp_path / "h.db", clock := FakeClock()) as history:
+        for signal in (calm, elsewhere, *(said("btc", minute) for minute in range(5))):
+            history.keep_signal(signal)
         await history.flush()
         clock.advance(PRUNE_EVERY / 1000)
         history.keep_signal(said("btc", 5))
         await history.flush()
-        assert await history.signals(None, 9) == [said("btc", minute) for minute in (5, 4, 3)]
+        assert await history.signals(None, 9) == [said("btc", 5), said("btc", 4), elsewhere, calm]
+        assert await history.signals("btc", 9, "macd") == [calm]
 
 
 @pytest.mark.gen_test

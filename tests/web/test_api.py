@@ -163,6 +163,42 @@ async def test_signals_are_told_newest_first_as_the_websocket_told_them(tmp_path
 
 
 @pytest.mark.gen_test
+async def test_signals_are_scored_by_the_candles_that_are_kept(tmp_path: Path):
+    async with running(tmp_path, WITH_RSI) as haunt:
+        start = haunt.clock.milliseconds() // MINUTE * MINUTE - 100 * MINUTE
+        for number in range(90):
+            price = 100.0 + number
+            haunt.history.keep("btc", "1m", Candle(start + number * MINUTE, price, price, price, price, 0.0))
+        for number in range(40):
+            at = start + (number + 1) * MINUTE
+            haunt.history.keep_signal(Signal("btc", "rsi", "1m", "buy", 28.5, 0.85, at, {"rsi": 28.5}))
+            haunt.history.keep_signal(Signal("eth", "rsi", "5m", "buy", 28.5, 0.85, at, {"rsi": 28.5}))
+        await haunt.history.flush()
+        everything = (await ask(haunt, "/api/scores"))["scores"]
+        of_btc = (await ask(haunt, "/api/scores?symbol=XBT&indicator=rsi"))["scores"]
+        refused = await get(haunt, "/api/scores?indicator=off")
+    assert {(one["symbol"], one["indicator"], one["timeframe"]) for one in of_btc} == {("btc", "rsi", "1m")}
+    assert [(one["horizon"], one["signals"], one["hit_rate"]) for one in of_btc] == [
+        (1, 40, 1.0), (5, 40, 1.0), (15, 40, 1.0), (60, 30, 1.0),
+    ]  # fmt: skip
+    assert of_btc[0]["returns"] == pytest.approx(sum(1e4 / (100 + number) for number in range(40)) / 40, abs=0.01)
+    assert (of_btc[0]["always_up"], of_btc[0]["verdict"]) == (1.0, "no better than shuffled")
+    assert [one for one in everything if one["symbol"] == "btc"] == of_btc
+    other_timeframe = next(one for one in everything if one["symbol"] == "eth")
+    assert (other_timeframe["hit_rate"], other_timeframe["verdict"]) == (None, "too few signals: 0 of 30")
+    assert json.loads(refused.body)["error"] == "invalid_indicator"
+
+
+@pytest.mark.gen_test
+async def test_no_more_is_scored_at_once_than_a_server_can_spare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("haunt.web.api.MOST_SCORED", 2)
+    async with running(tmp_path, WITH_RSI) as haunt:
+        refused = json.loads((await get(haunt, "/api/scores")).body)
+        assert len((await ask(haunt, "/api/scores?symbol=btc"))["scores"]) == 4
+    assert refused["message"].endswith("name a symbol or an indicator")
+
+
+@pytest.mark.gen_test
 async def test_a_source_is_described_by_its_health_and_how_fast_it_speaks(tmp_path: Path):
     async with running(tmp_path, SIMULATED + "  raiser:") as haunt:
         await priced(haunt)
