@@ -183,6 +183,8 @@ def test_every_page_fits_is_accessible_and_is_shown_to_a_person(visit, shot: Cal
         page.goto(f"{page.url.split('#')[0]}{address}")
         expect(page.locator(READY[name]).first).to_be_visible()
         assert overflow(page) <= 0, f"{name} is wider than the screen"
+        # What is not connected is grey.
+        expect(page.locator("body")).to_have_attribute("data-link", "connected")
         shot(page, f"{name}-{colours}-{width}")
         found = Axe().run(page).response["violations"]
         serious = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] in SERIOUS]
