@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from haunt.cli.server import ADMIN_TOKEN, ask, server_options
 from haunt.cli.sources import span
-from haunt.cli.tables import print_table
+from haunt.cli.tables import plain_table, print_table
 from haunt.cli.updates import clean, short
 
 MOST_SYMBOLS = 5
@@ -37,9 +36,7 @@ def clients(url: str, as_json: bool) -> None:
     if not found:
         click.echo("no clients")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in COLUMNS:
-        table.add_column(title, justify="right" if title in ("for", "sent", "waiting") else "left", overflow="fold")
+    table = plain_table(COLUMNS, left=("address", "symbols", "program"), overflow="fold")
     for one in found:
         table.add_row(*map(Text, row(one)))
     print_table(table)

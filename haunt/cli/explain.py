@@ -13,7 +13,7 @@ from rich.text import Text
 
 from haunt.cli import completed
 from haunt.cli.server import ask, server_options
-from haunt.cli.tables import print_table
+from haunt.cli.tables import plain_table, print_table
 from haunt.cli.updates import clean
 
 COLUMNS = ("venue", "market", "price", "rate", "in USD", "age", "off", "weight", "vote", "")
@@ -66,9 +66,7 @@ def summary(said: Data) -> list[str]:
 
 
 def table(markets: list[Data]) -> Table:
-    columns = Table(box=None, pad_edge=False, header_style="bold")
-    for title in COLUMNS:
-        columns.add_column(title, justify="left" if title in ("venue", "market", "") else "right")
+    columns = plain_table(COLUMNS, left=("venue", "market", ""))
     for one in markets:
         columns.add_row(*[Text(cell, style="dim" if one["why_not"] else "") for cell in row(one)])
     return columns

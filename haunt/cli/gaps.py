@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from haunt.cli import completed
 from haunt.cli.server import ask, server_options
-from haunt.cli.tables import print_table
+from haunt.cli.tables import plain_table, print_table
 from haunt.cli.updates import clean
 
 COLUMNS = ("source", "symbol", "what", "began", "lasted", "cause")
@@ -38,7 +37,7 @@ def gaps(symbol: str | None, source: str | None, only_open: bool, url: str, as_j
     if not found:
         click.echo("no gaps")
         return
-    table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
+    table = plain_table(COLUMNS, left=COLUMNS)
     for gap in found:
         table.add_row(*map(Text, row(gap)))
     print_table(table)

@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from haunt.cli.tables import print_table
+from haunt.cli.tables import plain_table, print_table
 from haunt.plugin.registry import PluginRecord, Registry
 
+COLUMNS = ("name", "package", "kind", "state", "reason")
+HOOKS = ("name", "state", "hooks")
 STYLES = {"loaded": "green"}
 
 
@@ -37,7 +39,7 @@ def plugins(as_json: bool, hooks: bool) -> None:
 
 
 def _hooks(registry: Registry, records: list[PluginRecord]) -> Table:
-    columns = Table("name", "state", "hooks", box=None, pad_edge=False, header_style="bold")
+    columns = plain_table(HOOKS, left=HOOKS)
     for record in records:
         state = Text(record.state, style=STYLES.get(record.state, "red"))
         columns.add_row(Text(record.name), state, ", ".join(registry.hooks(record.name)))
@@ -45,9 +47,7 @@ def _hooks(registry: Registry, records: list[PluginRecord]) -> Table:
 
 
 def table(records: list[PluginRecord]) -> Table:
-    columns = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("name", "package", "kind", "state", "reason"):
-        columns.add_column(title, overflow="fold")
+    columns = plain_table(COLUMNS, left=COLUMNS, overflow="fold")
     for record in records:
         kinds = [f"simulated {kind}" if record.simulated and kind == "source" else kind for kind in record.kinds]
         columns.add_row(

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from haunt.cli import completed
 from haunt.cli.server import ask, server_options
-from haunt.cli.tables import print_table
+from haunt.cli.tables import plain_table, print_table
 from haunt.cli.updates import clean
 
 NAMED = ("symbol", "indicator")
@@ -38,9 +37,7 @@ def scores(symbol: str | None, indicator: str | None, url: str, as_json: bool) -
     if not found:
         click.echo("no indicator runs")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in NAMED:
-        table.add_column(column)
+    table = plain_table(NAMED, left=NAMED)
     for column in FIGURES:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict")

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from haunt.cli.server import ask, server_options
-from haunt.cli.tables import print_table
+from haunt.cli.tables import plain_table, print_table
 from haunt.cli.updates import clean
 
 Data: TypeAlias = dict[str, Any]
@@ -39,9 +39,7 @@ def sources(url: str, as_json: bool) -> None:
 
 
 def table(found: Iterable[Data]) -> Table:
-    columns = Table(box=None, pad_edge=False, header_style="bold")
-    for title in COLUMNS:
-        columns.add_column(title, justify="left" if title in ("source", "state") else "right", overflow="fold")
+    columns = plain_table(COLUMNS, left=("source", "state"), overflow="fold")
     for one in found:
         columns.add_row(Text(clean(one["name"]), style="bold"), *row(one))
     return columns

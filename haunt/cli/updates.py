@@ -10,9 +10,11 @@ from typing import Any, Protocol, TypeAlias
 
 import click
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
+from haunt.cli.tables import plain_table
+
+COLUMNS = ("symbol", "price", "24 h", "volume", "venues", "age", "signals")
 UPDATES = ("price_update", "signal_update")
 LATEST = 10**14  # milliseconds: the year 5138
 OLD = 30.0  # seconds after which a price is shown dim
@@ -71,9 +73,7 @@ class Board:
 
     def drawn(self) -> Group:
         """The table, and below it the server's errors and what became of the connection."""
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("symbol", "price", "24 h", "volume", "venues", "age", "signals"):
-            table.add_column(title, justify="left" if title in ("symbol", "signals") else "right")
+        table = plain_table(COLUMNS, left=("symbol", "signals"))
         now = time.monotonic()
         for symbol, row in self._rows.items():
             table.add_row(Text(symbol, style="bold"), *row.cells(now))
