@@ -242,23 +242,18 @@ def server_status(*, connected_peers: int, active_sources: int, symbols_tracked:
 def price_update(price: CompositePrice, *, sent: int | None = None, doubt: Doubt | None = None) -> bytes:
     """`sent`: the time of sending, for clients that asked for the extended fields, and `doubt` with it; None for
     others."""
-    if sent is None or doubt is None:
-        message: PriceUpdate = {
-            "type": "price_update",
-            "symbol": price.symbol,
-            "price": price.price,
-            "change_24h": round(price.change_24h, 4),
-            "volume_24h": _volume(price.volume_24h),
-            "timestamp": price.timestamp,
-        }
-        return encode(message)
-    extended: ExtendedPriceUpdate = {
+    message: PriceUpdate = {
         "type": "price_update",
         "symbol": price.symbol,
         "price": price.price,
         "change_24h": round(price.change_24h, 4),
         "volume_24h": _volume(price.volume_24h),
         "timestamp": price.timestamp,
+    }
+    if sent is None or doubt is None:
+        return encode(message)
+    extended: ExtendedPriceUpdate = {
+        **message,
         "seq": price.sequence,
         "sent": sent,
         "sources": list(price.sources),
@@ -295,18 +290,7 @@ def orderbook_update(book: MergedBook, *, sent: int | None = None) -> bytes:
 
 
 def signal_update(signal: Signal, *, sent: int | None = None) -> bytes:
-    if sent is None:
-        message: SignalUpdate = {
-            "type": "signal_update",
-            "symbol": signal.symbol,
-            "indicator": signal.indicator,
-            "signal": signal.signal,
-            "value": signal.value,
-            "confidence": signal.confidence,
-            "timestamp": signal.timestamp,
-        }
-        return encode(message)
-    extended: ExtendedSignalUpdate = {
+    message: SignalUpdate = {
         "type": "signal_update",
         "symbol": signal.symbol,
         "indicator": signal.indicator,
@@ -314,6 +298,11 @@ def signal_update(signal: Signal, *, sent: int | None = None) -> bytes:
         "value": signal.value,
         "confidence": signal.confidence,
         "timestamp": signal.timestamp,
+    }
+    if sent is None:
+        return encode(message)
+    extended: ExtendedSignalUpdate = {
+        **message,
         "timeframe": signal.timeframe,
         "bar_closed": True,
         "sent": sent,
